@@ -1,0 +1,293 @@
+"""What one call is: the call as the application made it, its attempts, its usage, and what it came to.
+
+A *call* is what the application asked for. An *attempt* is one physical request made for it.
+A *receipt* is what the call came to; every observer (ledger, spans, metrics, headers, runs) is
+handed the same receipt, so that none of them can disagree with another.
+
+Times are integers in nanoseconds. A call reads the wall clock once, when it starts; everything
+after that is measured on the monotonic clock, so a clock that is set back changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+Json = dict[str, Any]
+"""A decoded JSON object, as it came over the wire."""
+
+FIRST_CLASS_TAGS: Final = ("project", "team", "environment", "feature", "customer", "user")
+"""Tags with a column of their own in the ledger. Any other tag is kept as JSON."""
+
+NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class Meter(StrEnum):
+    """What a provider counts. Meters are disjoint: no token is in two of them.
+
+    All are tokens but the last three. ``output`` includes reasoning tokens, which are also shown
+    apart (``Usage.reasoning``) and never added. OpenAI's ``prompt_tokens`` includes cached
+    tokens, Anthropic's ``input_tokens`` does not: the dialects take that difference out.
+    """
+
+    INPUT = "input"
+    CACHE_READ = "cache_read"
+    CACHE_WRITE = "cache_write"
+    CACHE_WRITE_1H = "cache_write_1h"
+    OUTPUT = "output"
+    AUDIO_INPUT = "audio_input"
+    AUDIO_CACHE_READ = "audio_cache_read"
+    AUDIO_OUTPUT = "audio_output"
+    IMAGE_INPUT = "image_input"
+    IMAGE_CACHE_READ = "image_cache_read"
+    IMAGE_OUTPUT = "image_output"
+    REQUESTS = "requests"
+    SECONDS = "seconds"
+    WEB_SEARCHES = "web_searches"
+
+    @property
+    def unit(self) -> str:
+        """``token``, ``request``, ``second`` or ``search``."""
+        return _UNITS.get(self, "token")
+
+    @property
+    def is_output(self) -> bool:
+        """Whether the model produced it (the rest was sent to the model)."""
+        return self in _OUTPUTS
+
+
+_UNITS: Final = {Meter.REQUESTS: "request", Meter.SECONDS: "second", Meter.WEB_SEARCHES: "search"}
+_OUTPUTS: Final = frozenset({Meter.OUTPUT, Meter.AUDIO_OUTPUT, Meter.IMAGE_OUTPUT})
+_NOT_TOKENS: Final = frozenset(_UNITS)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one attempt used, as disjoint meters.
+
+    ``total`` is the provider's own total of tokens (``None`` where it sends none); ``raw`` is the
+    usage block as the provider sent it, for the ledger. ``estimated`` says that we counted.
+    """
+
+    meters: Mapping[Meter, int]
+    reasoning: int = 0
+    total: int | None = None
+    raw: Json | None = None
+    estimated: bool = False
+
+    @property
+    def input_tokens(self) -> int:
+        """All tokens sent to the model, cached ones included (the semantic conventions' meaning)."""
+        return sum(n for m, n in self.meters.items() if not m.is_output and m not in _NOT_TOKENS)
+
+    @property
+    def output_tokens(self) -> int:
+        """All tokens the model produced, reasoning included."""
+        return sum(n for m, n in self.meters.items() if m.is_output)
+
+    def anomaly(self) -> str | None:
+        """Why these numbers cannot be right, or ``None``: negative, or not adding up to the total."""
+        for meter, quantity in self.meters.items():
+            if quantity < 0:
+                return f"usage_negative:{meter}"
+        if self.total is not None and self.input_tokens + self.output_tokens != self.total:
+            return "usage_sum_mismatch"
+        return None
+
+
+class CostBasis(StrEnum):
+    """Where a cost comes from."""
+
+    USAGE = "usage"  # the provider's usage, at the price set's rates
+    ESTIMATED = "estimated"  # our own count, at the price set's rates: the answer was cut short
+    NONE = "none"  # nothing was billed: the provider refused or was never reached
+    UNPRICED = "unpriced"  # there is usage, but no price is known for the model
+    UNMETERED = "unmetered"  # the answer says nothing of its usage
+    UNKNOWN = "unknown"  # it may have been billed: nobody saw the answer
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One meter of one attempt, with its price. ``unit_price`` is USD per million units, exact."""
+
+    meter: Meter
+    quantity: int
+    unit_price: str
+    price_id: str
+    cost_nano: int
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a usage costs, in nano-dollars. ``None`` is *unpriced*, which is never 0.
+
+    ``list_cost_nano`` is at the public price, ``cost_nano`` at the user's own price where one is
+    configured. ``lines`` add up to ``cost_nano`` exactly.
+    """
+
+    cost_nano: int | None
+    list_cost_nano: int | None
+    lines: tuple[Line, ...]
+    price_set: str
+
+
+State = Literal["sent", "settled", "released", "unknown"]
+"""``sent`` may be billed; ``settled`` is the truth; ``released`` cost nothing; ``unknown`` was lost."""
+
+Status = Literal["ok", "error", "aborted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which endpoint a call goes to: what prices, reports and spans need to know of the URL."""
+
+    provider: str  # as in OpenTelemetry's gen_ai.provider.name: openai, anthropic, azure.ai.openai ...
+    channel: str  # direct, azure, bedrock, vertex or compatible
+    origin: str  # scheme://host[:port]
+    host: str
+    port: int
+    region: str | None = None
+    deployment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks for, read from its JSON by the dialect."""
+
+    model: str
+    stream: bool = False
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    choices: int = 1
+    service_tier: str | None = None
+    text_bytes: int = 0
+    """Length of everything the model is asked to read, for estimates; 0 where not counted yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a reply says, read from its JSON or gathered from its events by the dialect."""
+
+    response_id: str | None = None
+    model: str | None = None
+    service_tier: str | None = None
+    finish_reasons: tuple[str, ...] = ()
+    usage: Usage | None = None
+    text: str = ""
+    """The text delivered so far. Never stored; used to estimate what an aborted stream came to."""
+    error_type: str | None = None
+    """The type of an error that came inside a 200 answer."""
+    inference_geo: str | None = None
+    speed: str | None = None
+
+
+@dataclass(slots=True)
+class Call:
+    """One logical call, while it is under way."""
+
+    id: str
+    started_ns: int
+    where: Where
+    operation: str  # as in gen_ai.operation.name: chat, embeddings, text_completion ...
+    dialect: str
+    asked: Asked
+    tags: Mapping[str, str] = NO_TAGS
+    run_id: str | None = None
+    run_name: str | None = None
+    model_before: str | None = None
+    """The model the application named, where a wish in the context changed it."""
+    attempts: list[Attempt] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One physical request. The ledger has one row for each that may have been billed."""
+
+    id: str
+    call: Call
+    index: int  # 0 is the first
+    role: str = "primary"  # why it was made: primary, retry
+    state: State = "sent"
+    status: Status = "ok"
+    http_status: int | None = None
+    error_type: str | None = None
+    ended_ns: int | None = None
+    answered: Answered = Answered()
+    usage: Usage | None = None
+    charge: Charge | None = None
+    basis: CostBasis = CostBasis.UNKNOWN
+    baseline_nano: int | None = None
+    provider_request_id: str | None = None
+    anomalies: tuple[str, ...] = ()
+    waited_s: float = 0.0  # before this attempt was sent
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What one call came to. The same fields, under the same names, are in ledger, spans and CLI.
+
+    Costs are integer nano-dollars; ``None`` means unpriced. ``cost_nano`` is the sum over all
+    attempts; ``baseline_nano`` is what the answer would have cost as the application asked for it.
+    """
+
+    call_id: str
+    started_ns: int
+    duration_s: float
+    first_token_s: float | None
+    provider: str
+    channel: str
+    origin: str
+    region: str | None
+    operation: str
+    stream: bool
+    model_requested: str
+    model_served: str | None
+    service_tier: str | None
+    status: Status
+    http_status: int | None
+    error_type: str | None
+    finish_reasons: tuple[str, ...]
+    response_id: str | None
+    provider_request_id: str | None
+    usage: Usage | None
+    lines: tuple[Line, ...]
+    cost_nano: int | None
+    list_cost_nano: int | None
+    baseline_nano: int | None
+    cost_basis: CostBasis
+    price_set: str
+    attempts: int
+    waited_s: float
+    anomalies: tuple[str, ...]
+    tags: Mapping[str, str]
+    run_id: str | None
+    run_name: str | None
+
+    @property
+    def cost_usd(self) -> float | None:
+        """``cost_nano`` in dollars, for reading; do sums on ``cost_nano``."""
+        return None if self.cost_nano is None else self.cost_nano / 1e9
+
+    @property
+    def meters(self) -> Mapping[Meter, int]:
+        """The quantities used, by meter; empty where the answer said nothing of its usage."""
+        return self.usage.meters if self.usage else {}
+
+
+def uuid7(now_ns: int) -> str:
+    """A UUID of version 7 (RFC 9562 §5.7) for a Unix time in nanoseconds, in its usual text form.
+
+    The 12 bits after the version carry the fraction of the millisecond (RFC 9562 §6.2, method 3),
+    so identifiers made by one process in one millisecond still sort by time.
+    """
+    millis, rest = divmod(now_ns, 1_000_000)
+    fraction = (rest << 12) // 1_000_000
+    random = int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF
+    value = (millis & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | random
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,113 @@
+"""What a flow may ask its driver for. A flow decides; only a driver acts.
+
+Every effect is answered with a value, never with an exception: a connection that broke, a sleep
+that was cancelled and a stream that was dropped all come back as something to look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tokenguard.call import Answered, Attempt, Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Write the attempt down, durably, before a byte of it is sent. Answered with ``None``."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send the attempt. Answered with a :class:`Reply` or a :class:`Failure`."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read the reply's body to its end. Answered with :class:`Body` or :class:`Failure`."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Hand the reply to the caller now; go on once its body was read, closed, broken or dropped.
+
+    Answered with an :class:`End`. Nothing after it may wait: the caller may be gone.
+    """
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Wait. Answered with ``None``, or with a :class:`Failure` if the wait was cancelled."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Write down what became of an attempt. Never waits. Answered with ``None``."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The call is over: hand its receipt to every observer. Never waits. Answered with ``None``."""
+
+    receipt: Receipt
+
+
+Effect = Open | Send | Read | Deliver | Sleep | Settle | Finish
+Flow = Generator[Effect, Any, "Reply | Failure"]
+
+
+@dataclass(slots=True)
+class Reply:
+    """The head of an answer. ``handle`` is the driver's: the response object it will deliver."""
+
+    status: int
+    headers: dict[str, str]  # lower-case names
+    elapsed_ns: int  # since the call started
+    handle: Any
+    cost_headers: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body read to its end and decoded (``content-encoding`` taken off)."""
+
+    content: bytes
+    elapsed_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """No answer, or only a part of one."""
+
+    error: BaseException
+    elapsed_ns: int
+    sent: bool
+    """Whether the request may have reached the provider: then it may have been billed."""
+    cancelled: bool = False
+
+
+How = Literal["complete", "closed", "broken", "dropped"]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a delivered body ended, and what could be read of it on the way."""
+
+    how: How
+    answered: Answered
+    elapsed_ns: int
+    first_token_ns: int | None
+    error: BaseException | None = None

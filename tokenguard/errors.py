@@ -1,0 +1,66 @@
+"""Every exception that tokenguard raises, each saying what happened and what to do about it.
+
+Each class here derives from :class:`GuardError`. Where one is raised inside a call of an SDK it is
+also an instance of that SDK's own base error, so that existing ``except openai.OpenAIError`` and
+``except anthropic.AnthropicError`` clauses catch it and neither SDK wraps or retries it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+
+class GuardError(Exception):
+    """The base of everything that tokenguard raises on purpose.
+
+    What to do: read the message. It names the value, where it came from, and the remedy.
+    """
+
+
+class ConfigError(GuardError, ValueError):
+    """A setting is wrong. Raised when a guard is made, never in the middle of a call.
+
+    What to do: correct the value that the message names. ``tokenguard config check`` finds the
+    same mistakes without running the program.
+    """
+
+
+class LedgerError(GuardError):
+    """The ledger that was configured cannot be used: not writable, not a database, or too new.
+
+    What to do: point ``ledger=`` (or ``TOKENGUARD_LEDGER``) at a file in a directory that this
+    process may write to, or upgrade tokenguard when the file was written by a newer version.
+    """
+
+
+class UnpricedModelError(GuardError):
+    """No price is known for the model, and ``on_unpriced="refuse"`` is set. Nothing was sent.
+
+    What to do: add a ``[[prices]]`` entry for the model, map the deployment to a model with
+    ``deployments``, or upgrade ``genai-prices``.
+    """
+
+
+class NotWrappableError(GuardError, TypeError):
+    """The object given to ``wrap()`` is not a client of the openai or anthropic SDK.
+
+    What to do: pass the client object itself; for frameworks that only accept an HTTP client use
+    ``guard.http_client()`` or ``guard.async_http_client()``.
+    """
+
+
+def for_sdk(error: GuardError, base: type[Exception]) -> GuardError:
+    """The same error as an instance of ``base`` too, where ``base`` is an SDK's base error class."""
+    if isinstance(error, base):
+        return error
+    both = _combined(type(error), base)
+    made: GuardError = both.__new__(both)
+    made.args = error.args
+    made.__dict__.update(error.__dict__)
+    return made
+
+
+@lru_cache(maxsize=64)
+def _combined(ours: type[GuardError], base: type[Exception]) -> type[Any]:
+    return type(ours.__name__, (ours, base), {"__module__": ours.__module__, "__doc__": ours.__doc__})
