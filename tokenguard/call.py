@@ -14,7 +14,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any, Final, Literal
 
 Json = dict[str, Any]
@@ -22,8 +21,6 @@ Json = dict[str, Any]
 
 FIRST_CLASS_TAGS: Final = ("project", "team", "environment", "feature", "customer", "user")
 """Tags with a column of their own in the ledger. Any other tag is kept as JSON."""
-
-NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Meter(StrEnum):
@@ -165,8 +162,6 @@ class Asked:
     top_p: float | None = None
     choices: int = 1
     service_tier: str | None = None
-    text_bytes: int = 0
-    """Length of everything the model is asked to read, for estimates; 0 where not counted yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,12 +173,14 @@ class Answered:
     service_tier: str | None = None
     finish_reasons: tuple[str, ...] = ()
     usage: Usage | None = None
+    usage_final: bool = True
+    """Whether ``usage`` is the whole truth; a stream that was cut short may know its input only."""
     text: str = ""
     """The text delivered so far. Never stored; used to estimate what an aborted stream came to."""
     error_type: str | None = None
     """The type of an error that came inside a 200 answer."""
-    inference_geo: str | None = None
-    speed: str | None = None
+    inference_geo: str | None = None  # Anthropic: where the request was served, which has a price
+    speed: str | None = None  # Anthropic: "fast" has a price of its own
 
 
 @dataclass(slots=True)
@@ -196,11 +193,21 @@ class Call:
     operation: str  # as in gen_ai.operation.name: chat, embeddings, text_completion ...
     dialect: str
     asked: Asked
-    tags: Mapping[str, str] = NO_TAGS
+    tags: Mapping[str, str] = field(default_factory=dict)
     run_id: str | None = None
     run_name: str | None = None
-    model_before: str | None = None
-    """The model the application named, where a wish in the context changed it."""
+    model_asked: str | None = None
+    """The model the application named, where a wish in the context put another in its place."""
+    body: Json | None = None
+    """The request as it is sent; read for estimates, never stored."""
+    retries: int = 0
+    """How many further attempts the request may have."""
+    replayable: bool = True
+    """Whether the request's body can be sent a second time."""
+    trace: Any = None
+    """What telemetry keeps of the call while it is under way."""
+    hides_usage: bool = False
+    """We asked for the usage chunk of a stream, the caller did not: it is taken out again."""
     attempts: list[Attempt] = field(default_factory=list)
 
 
@@ -211,7 +218,7 @@ class Attempt:
     id: str
     call: Call
     index: int  # 0 is the first
-    role: str = "primary"  # why it was made: primary, retry
+    role: str = "primary"  # why it was made: primary, retry, or without_usage (see flow)
     state: State = "sent"
     status: Status = "ok"
     http_status: int | None = None
@@ -225,6 +232,8 @@ class Attempt:
     provider_request_id: str | None = None
     anomalies: tuple[str, ...] = ()
     waited_s: float = 0.0  # before this attempt was sent
+    first_token_ns: int | None = None  # since the call started
+    delivered: bool = False  # the caller has seen a part of the answer: there is no way back
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,10 @@ from tokenguard.call import Answered, Attempt, Receipt
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Write the attempt down, durably, before a byte of it is sent. Answered with ``None``."""
+    """Write the attempt down, durably, before a byte of it is sent.
+
+    Answered with ``None``, or with a :class:`Failure` if the wait for the disk was cancelled.
+    """
 
     attempt: Attempt
 
@@ -77,7 +80,25 @@ class Reply:
     headers: dict[str, str]  # lower-case names
     elapsed_ns: int  # since the call started
     handle: Any
-    cost_headers: dict[str, str] | None = None
+    receipt: Receipt | None = None
+    """Set by the flow once the call is over, for the response headers."""
+
+    @property
+    def redirects(self) -> bool:
+        """Whether this is a hop on the way to the answer."""
+        return 300 <= self.status < 400 and "location" in self.headers
+
+    @property
+    def streams(self) -> bool:
+        """Whether the body is a stream of events."""
+        kind = self.headers.get("content-type", "")
+        return kind.startswith(("text/event-stream", "application/vnd.amazon.eventstream"))
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the body says that it is JSON."""
+        kind = self.headers.get("content-type", "").partition(";")[0].strip()
+        return kind == "application/json" or kind.endswith("+json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +118,9 @@ class Failure:
     sent: bool
     """Whether the request may have reached the provider: then it may have been billed."""
     cancelled: bool = False
+    """Whether the caller gave up: a cancelled task, a keyboard interrupt."""
+    retryable: bool = False
+    """Whether it is the kind of trouble that may be over the next time."""
 
 
 How = Literal["complete", "closed", "broken", "dropped"]

@@ -11,7 +11,7 @@ from collections import Counter
 
 logger = logging.getLogger("tokenguard")
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _counts: Counter[str] = Counter()
 
 

@@ -1,0 +1,124 @@
+"""Anthropic messages (and beta messages): requests, replies and streams."""
+
+from __future__ import annotations
+
+from tokenguard.call import Answered, Asked, Json, Meter, Usage
+from tokenguard.dialects.dialect import (
+    Dialect,
+    details,
+    optional_float,
+    optional_int,
+    optional_str,
+    read_usage,
+    tokens,
+)
+from tokenguard.dialects.openai_chat import error_type
+
+
+def ask(body: Json) -> Asked:
+    """Read a request."""
+    return Asked(
+        model=str(body.get("model") or ""),
+        stream=body.get("stream") is True,
+        max_tokens=optional_int(body, "max_tokens"),
+        temperature=optional_float(body, "temperature"),
+        top_p=optional_float(body, "top_p"),
+        service_tier=optional_str(body, "service_tier"),
+    )
+
+
+def usage(block: Json) -> Usage:
+    """Disjoint meters of a usage block. Anthropic's are disjoint already; writes are split by lifetime."""
+    written = tokens(block, "cache_creation_input_tokens")
+    long = tokens(details(block, "cache_creation"), "ephemeral_1h_input_tokens")
+    meters = {
+        Meter.CACHE_READ: tokens(block, "cache_read_input_tokens"),
+        Meter.CACHE_WRITE: written - long,
+        Meter.CACHE_WRITE_1H: long,
+        Meter.WEB_SEARCHES: tokens(details(block, "server_tool_use"), "web_search_requests"),
+    }
+    meters = {meter: n for meter, n in meters.items() if n}
+    meters[Meter.INPUT] = tokens(block, "input_tokens")
+    meters[Meter.OUTPUT] = tokens(block, "output_tokens")
+    return Usage(
+        meters=meters,
+        reasoning=tokens(details(block, "output_tokens_details"), "thinking_tokens"),
+        raw=block,
+    )
+
+
+def answer(body: Json) -> Answered:
+    """Read a whole message."""
+    block = details(body, "usage")
+    reason = body.get("stop_reason")
+    return Answered(
+        response_id=optional_str(body, "id"),
+        model=optional_str(body, "model"),
+        service_tier=optional_str(block, "service_tier"),
+        finish_reasons=(str(reason),) if reason else (),
+        usage=read_usage(usage, body.get("usage")),
+        inference_geo=optional_str(block, "inference_geo"),
+        speed=optional_str(block, "speed"),
+    )
+
+
+class Events:
+    """Reads ``message_*`` and ``content_block_*`` events.
+
+    The counts in ``message_delta`` are cumulative: they replace those of ``message_start``.
+    Usage is only the truth once ``message_delta`` has come; until then, only its input is known.
+    """
+
+    def __init__(self) -> None:
+        self.started = False
+        self.finished = False
+        self._message: Json = {}
+        self._usage: Json = {}
+        self._reason: str | None = None
+        self._text: list[str] = []
+        self._error: str | None = None
+
+    def feed(self, name: str | None, data: Json) -> bool:
+        """Take one event in. None of them carries only usage."""
+        kind = data.get("type") or name
+        if kind == "content_block_delta":
+            self._take(details(data, "delta"))
+        elif kind == "message_start":
+            self._message = details(data, "message")
+            self._usage = dict(details(self._message, "usage"))
+        elif kind == "message_delta":
+            later = details(data, "usage")
+            self._usage.update({key: value for key, value in later.items() if value is not None})
+            self._reason = details(data, "delta").get("stop_reason") or self._reason
+        elif kind == "content_block_start":
+            self.started = True
+        elif kind == "message_stop":
+            self.finished = True
+        elif kind == "error":
+            self._error = error_type(data.get("error"))
+        return False
+
+    def _take(self, delta: Json) -> None:
+        self.started = True
+        text = delta.get("text") or delta.get("partial_json") or delta.get("thinking")
+        if isinstance(text, str):
+            self._text.append(text)
+
+    def answered(self) -> Answered:
+        """What the events have said so far."""
+        whole = answer({**self._message, "usage": self._usage, "stop_reason": self._reason})
+        return Answered(
+            response_id=whole.response_id,
+            model=whole.model,
+            service_tier=whole.service_tier,
+            finish_reasons=whole.finish_reasons,
+            usage=whole.usage if self._usage else None,
+            usage_final=self._reason is not None,
+            text="".join(self._text),
+            error_type=self._error,
+            inference_geo=whole.inference_geo,
+            speed=whole.speed,
+        )
+
+
+MESSAGES = Dialect("anthropic.messages", "anthropic", "chat", ask, answer, Events)

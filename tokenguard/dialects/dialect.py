@@ -1,0 +1,96 @@
+"""What a wire format must be able to say about itself: pure functions on JSON, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from tokenguard.call import Answered, Asked, Json, Usage
+
+
+class EventReader(Protocol):
+    """Reads the events of one streamed answer, one after the other."""
+
+    started: bool
+    """Whether content (text, reasoning, a tool call) has come: the first token."""
+    finished: bool
+    """Whether the answer said that it is over: what comes later changes nothing."""
+
+    def feed(self, name: str | None, data: Json) -> bool:
+        """Take one event in. True if it carries nothing but the usage (OpenAI's extra chunk)."""
+        ...
+
+    def answered(self) -> Answered:
+        """What the events have said so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One wire format.
+
+    ``ask`` reads a request, ``answer`` a whole reply, ``events`` a streamed one. ``with_usage``
+    gives the request that also asks for usage at the end of its stream, or ``None`` where the
+    format sends it anyway or the caller has asked already.
+    """
+
+    name: str  # e.g. openai.chat
+    provider: str  # whose format it is: openai or anthropic
+    operation: str  # as in gen_ai.operation.name
+    ask: Callable[[Json], Asked]
+    answer: Callable[[Json], Answered]
+    events: Callable[[], EventReader] | None = None
+    with_usage: Callable[[Json], Json | None] | None = None
+
+
+def tokens(block: Json, name: str) -> int:
+    """A count from a usage block; 0 where it is absent or null.
+
+    Raises:
+        TypeError: It is there, but it is not a whole number.
+    """
+    value = block.get(name)
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} is {value!r}, not a whole number of tokens")
+    return value
+
+
+def details(block: Json, name: str) -> Json:
+    """A nested block of a usage block; empty where it is absent or null."""
+    value = block.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def optional_int(body: Json, name: str) -> int | None:
+    """A whole number from a request, or ``None`` (the provider will complain of anything else)."""
+    value = body.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def optional_float(body: Json, name: str) -> float | None:
+    """A number from a request, or ``None``."""
+    value = body.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def optional_str(body: Json, name: str) -> str | None:
+    """A string from a request or reply, or ``None``."""
+    value = body.get(name)
+    return value if isinstance(value, str) else None
+
+
+def read_usage(read: Callable[[Json], Usage], block: object) -> Usage | None:
+    """The usage in a block, or ``None`` where there is none that can be read.
+
+    A block that is not understood is kept whole in ``raw`` with no meters, so that the ledger has
+    what the provider sent, and the receipt says that it could not be read.
+    """
+    if not isinstance(block, dict):
+        return None
+    try:
+        return read(block)
+    except (TypeError, ValueError, AttributeError):
+        return Usage(meters={}, raw=block)

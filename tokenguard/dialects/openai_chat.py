@@ -1,0 +1,162 @@
+"""OpenAI chat completions and legacy completions: requests, replies and streams."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tokenguard.call import Answered, Asked, Json, Meter, Usage
+from tokenguard.dialects.dialect import (
+    Dialect,
+    details,
+    optional_float,
+    optional_int,
+    optional_str,
+    read_usage,
+    tokens,
+)
+
+
+def ask(body: Json) -> Asked:
+    """Read a request. ``max_completion_tokens`` wins over the older ``max_tokens``."""
+    return Asked(
+        model=str(body.get("model") or ""),
+        stream=body.get("stream") is True,
+        max_tokens=optional_int(body, "max_completion_tokens") or optional_int(body, "max_tokens"),
+        temperature=optional_float(body, "temperature"),
+        top_p=optional_float(body, "top_p"),
+        choices=optional_int(body, "n") or 1,
+        service_tier=optional_str(body, "service_tier"),
+    )
+
+
+def usage(block: Json) -> Usage:
+    """Disjoint meters of a usage block: cached, written, audio and image tokens leave the prompt."""
+    prompt, completion = tokens(block, "prompt_tokens"), tokens(block, "completion_tokens")
+    sent = details(block, "prompt_tokens_details")
+    made = details(block, "completion_tokens_details")
+    meters = {
+        Meter.CACHE_READ: tokens(sent, "cached_tokens"),
+        Meter.CACHE_WRITE: tokens(sent, "cache_write_tokens"),
+        Meter.AUDIO_INPUT: tokens(sent, "audio_tokens"),
+        Meter.IMAGE_INPUT: tokens(sent, "image_tokens"),
+        Meter.AUDIO_OUTPUT: tokens(made, "audio_tokens"),
+    }
+    meters = {meter: n for meter, n in meters.items() if n}
+    output = completion - meters.get(Meter.AUDIO_OUTPUT, 0)
+    meters[Meter.INPUT] = prompt - sum(n for meter, n in meters.items() if not meter.is_output)
+    meters[Meter.OUTPUT] = output
+    total = block.get("total_tokens")
+    return Usage(
+        meters=meters,
+        reasoning=tokens(made, "reasoning_tokens"),
+        total=total if isinstance(total, int) else None,
+        raw=block,
+    )
+
+
+def answer(body: Json) -> Answered:
+    """Read a whole reply."""
+    choices = [choice for choice in body.get("choices") or () if isinstance(choice, dict)]
+    return Answered(
+        response_id=optional_str(body, "id"),
+        model=optional_str(body, "model"),
+        service_tier=optional_str(body, "service_tier"),
+        finish_reasons=tuple(str(c["finish_reason"]) for c in choices if c.get("finish_reason")),
+        usage=read_usage(usage, body.get("usage")),
+    )
+
+
+class Events:
+    """Reads ``chat.completion.chunk`` (and legacy ``text_completion``) events."""
+
+    def __init__(self) -> None:
+        self.started = False
+        self.finished = False
+        self._id: str | None = None
+        self._model: str | None = None
+        self._tier: str | None = None
+        self._finish: dict[int, str] = {}
+        self._usage: Usage | None = None
+        self._text: list[str] = []
+        self._error: str | None = None
+
+    def feed(self, name: str | None, data: Json) -> bool:  # noqa: ARG002 - OpenAI's chunks have no names
+        """Take one chunk in; True for the one that carries only the usage."""
+        if self._id is None:
+            self._id = optional_str(data, "id")
+        self._model = data.get("model") or self._model
+        self._tier = data.get("service_tier") or self._tier
+        choices = data.get("choices")
+        if choices:
+            for choice in choices:
+                self._take(choice)
+        block = data.get("usage")
+        if block:
+            self._usage = read_usage(usage, block)
+        if "error" in data:
+            self._error = error_type(data["error"])
+        return bool(block) and choices == []
+
+    def _take(self, choice: Json) -> None:
+        reason = choice.get("finish_reason")
+        if reason:
+            self._finish[choice.get("index", 0)] = reason
+        delta = choice.get("delta")
+        if not delta:
+            delta = choice  # legacy completions have their text in the choice itself
+        text = delta.get("content") or delta.get("text") or delta.get("refusal")
+        if not text:
+            text = _other_content(delta)
+        if text:
+            self.started = True
+            self._text.append(text)
+
+    def answered(self) -> Answered:
+        """What the chunks have said so far."""
+        return Answered(
+            response_id=self._id,
+            model=self._model,
+            service_tier=self._tier,
+            finish_reasons=tuple(self._finish[index] for index in sorted(self._finish)),
+            usage=self._usage,
+            text="".join(self._text),
+            error_type=self._error,
+        )
+
+
+def _other_content(delta: Json) -> str:
+    """Content that is not plain text: reasoning (OpenAI-compatible servers), tool calls, audio."""
+    reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+    if isinstance(reasoning, str):
+        return reasoning
+    parts: list[str] = []
+    for tool in delta.get("tool_calls") or ():
+        function = tool.get("function") or {}
+        parts += [function.get("name") or "", function.get("arguments") or ""]
+    audio = delta.get("audio")
+    if isinstance(audio, dict):
+        parts.append(audio.get("transcript") or "")
+    return "".join(parts)
+
+
+def error_type(error: Any) -> str:
+    """A low-cardinality name for an error object that came inside a 200 answer."""
+    if isinstance(error, dict):
+        return str(error.get("type") or error.get("code") or "error")
+    return "error"
+
+
+def with_usage(body: Json) -> Json | None:
+    """The same streamed request, asking for usage too; ``None`` where nothing is to be changed."""
+    if body.get("stream") is not True:
+        return None
+    options = body.get("stream_options")
+    if options is not None and not isinstance(options, dict):
+        return None
+    if options and "include_usage" in options:
+        return None
+    return {**body, "stream_options": {**(options or {}), "include_usage": True}}
+
+
+CHAT = Dialect("openai.chat", "openai", "chat", ask, answer, Events, with_usage)
+COMPLETIONS = Dialect("openai.completions", "openai", "text_completion", ask, answer, Events, with_usage)

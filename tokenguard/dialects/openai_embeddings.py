@@ -1,0 +1,29 @@
+"""OpenAI embeddings: requests and replies. All of their tokens are input."""
+
+from __future__ import annotations
+
+from tokenguard.call import Answered, Asked, Json, Meter, Usage
+from tokenguard.dialects.dialect import Dialect, optional_str, read_usage, tokens
+
+
+def ask(body: Json) -> Asked:
+    """Read a request."""
+    return Asked(model=str(body.get("model") or ""))
+
+
+def usage(block: Json) -> Usage:
+    """The one meter of an embedding."""
+    total = block.get("total_tokens")
+    return Usage(
+        meters={Meter.INPUT: tokens(block, "prompt_tokens")},
+        total=total if isinstance(total, int) else None,
+        raw=block,
+    )
+
+
+def answer(body: Json) -> Answered:
+    """Read a reply."""
+    return Answered(model=optional_str(body, "model"), usage=read_usage(usage, body.get("usage")))
+
+
+EMBEDDINGS = Dialect("openai.embeddings", "openai", "embeddings", ask, answer)

@@ -1,0 +1,126 @@
+"""Split a byte stream into its events, without losing, adding or reordering a byte.
+
+Two framings carry streamed answers: server-sent events (WHATWG HTML §9.2) and, on Bedrock, the AWS
+event stream. Both splitters take chunks as they come from the network, cut anywhere, and give back
+whole events with the exact bytes each was made of; what is not yet whole waits in ``rest``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+_BLANK_LINE: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r(?!\n)")
+_LINE: Final = re.compile(rb"\r\n|\n|\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event: its bytes, its name (``None`` if it has none), and its data."""
+
+    raw: bytes
+    name: str | None
+    data: bytes
+
+
+class Splitter(Protocol):
+    """Cuts a stream into events."""
+
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """Take a chunk; give the events that are now whole."""
+        ...
+
+    @property
+    def rest(self) -> bytes:
+        """The bytes of the event that is not yet whole."""
+        ...
+
+
+class ServerSentEvents:
+    """Splits ``text/event-stream``, with ``\\n``, ``\\r\\n`` or ``\\r`` as line ends."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._searched = 0
+
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """Take a chunk; give the events that are now whole."""
+        buffer = self._buffer
+        buffer += chunk
+        start = 0
+        # A blank line may straddle two chunks: look again at the last three bytes.
+        position = max(0, self._searched - 3)
+        while match := _BLANK_LINE.search(buffer, position):
+            raw = bytes(buffer[start : match.end()])
+            start = position = match.end()
+            yield _parse(raw)
+        del buffer[:start]
+        self._searched = len(buffer)
+
+    @property
+    def rest(self) -> bytes:
+        """The bytes of the event that is not yet whole."""
+        return bytes(self._buffer)
+
+
+def _parse(raw: bytes) -> Event:
+    """Read an event's name and data. The usual event is one ``data:`` line: it takes no loop."""
+    if raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2:
+        return Event(raw, None, raw[6:-2])
+    name: str | None = None
+    data: list[bytes] = []
+    for line in _LINE.split(raw):
+        field, _, value = line.partition(b":")
+        if value.startswith(b" "):
+            value = value[1:]
+        if field == b"data":
+            data.append(value)
+        elif field == b"event":
+            name = value.decode("utf-8", "replace")
+    return Event(raw, name, b"\n".join(data))
+
+
+_PRELUDE: Final = 12  # total length, headers length, checksum of these two
+_CHECKSUM: Final = 4
+
+
+class AwsEventStream:
+    """Splits ``application/vnd.amazon.eventstream`` and unwraps the event in each message.
+
+    Framing: docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html. Checksums are left
+    to the SDK, which refuses a message that fails them.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """Take a chunk; give the messages that are now whole."""
+        buffer = self._buffer
+        buffer += chunk
+        while len(buffer) >= _PRELUDE:
+            length = int.from_bytes(buffer[:4])
+            if not _PRELUDE + _CHECKSUM <= length <= len(buffer):
+                return  # not whole yet, or not an event stream: then nothing can be read of it
+            raw = bytes(buffer[:length])
+            del buffer[:length]
+            headers = int.from_bytes(raw[4:8])
+            yield Event(raw, None, _unwrap(raw[_PRELUDE + headers : -_CHECKSUM]))
+
+    @property
+    def rest(self) -> bytes:
+        """The bytes of the message that is not yet whole."""
+        return bytes(self._buffer)
+
+
+def _unwrap(payload: bytes) -> bytes:
+    """The event inside a Bedrock message: base64 in a field of a JSON object."""
+    try:
+        return base64.b64decode(json.loads(payload)["bytes"])
+    except (KeyError, TypeError, ValueError, binascii.Error):
+        return payload

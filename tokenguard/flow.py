@@ -1,0 +1,347 @@
+"""The life of one call, from what the application asked to what it came to: read it from top to bottom.
+
+A flow is a generator. It never sends, sleeps, writes or reads a clock: it yields effects, and its
+driver (``transport/``) carries them out and answers with what happened. That is how every policy is
+written once for threads and for event loops, and how a test drives a whole call with no server.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from tokenguard import faults
+from tokenguard.call import Answered, Attempt, Call, Charge, CostBasis, Meter, Receipt, Usage, Where
+from tokenguard.dialects import Dialect
+from tokenguard.dialects.words import made_text, sent_text
+from tokenguard.effects import (
+    Body,
+    Deliver,
+    Effect,
+    End,
+    Failure,
+    Finish,
+    Flow,
+    Open,
+    Read,
+    Reply,
+    Send,
+    Settle,
+    Sleep,
+)
+from tokenguard.errors import UnpricedModelError
+from tokenguard.retry import Retry
+from tokenguard.telemetry import Telemetry
+from tokenguard.tokens.estimate import estimate
+
+
+class Prices(Protocol):
+    """What a flow needs of a price book."""
+
+    @property
+    def price_set(self) -> str:
+        """The id of the prices in force."""
+        ...
+
+    def charge(
+        self,
+        usage: Usage,
+        *,
+        where: Where,
+        model: str,
+        service_tier: str | None,
+        at_ns: int,
+        inference_geo: str | None = None,
+        speed: str | None = None,
+    ) -> Charge:
+        """What a usage costs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """Everything that has a say in a call's life."""
+
+    prices: Prices
+    retry: Retry | None
+    telemetry: Telemetry
+    refuse_unpriced: bool
+    new_id: Callable[[int], str]
+
+
+def flow(call: Call, dialect: Dialect, policies: Policies) -> Flow:
+    """A metered call: attempts until one answers or no further one is worth it, each written down."""
+    if policies.refuse_unpriced:
+        _refuse_unpriced(call, policies)  # raises before a cent is spent
+    call.trace = policies.telemetry.started(call)
+    role, waited = "primary", 0.0
+    while True:
+        attempt = _next_attempt(call, policies, role, waited)
+        outcome = yield from _attempt(attempt, dialect, policies)
+        yield Settle(attempt)
+        if attempt.status == "ok" or attempt.delivered:
+            break
+        if (yield from _usage_was_refused(call, outcome)):
+            role, waited = "without_usage", 0.0
+            continue
+        wait = _wait(call, outcome, policies)
+        if wait is None:
+            break
+        policies.telemetry.retrying(call.trace, attempt, wait)
+        interrupted = yield Sleep(wait)
+        if interrupted:
+            outcome = interrupted
+            break
+        role, waited = "retry", wait
+    if isinstance(outcome, Reply) and outcome.redirects:
+        return outcome  # a part of this call, which goes on at the next hop
+    receipt = _receipt(call, policies)
+    policies.telemetry.finished(call.trace, receipt, attempt)
+    yield Finish(receipt)
+    if isinstance(outcome, Reply):
+        outcome.receipt = receipt
+    return outcome
+
+
+def _attempt(
+    attempt: Attempt, dialect: Dialect, policies: Policies
+) -> Generator[Effect, Any, Reply | Failure]:
+    """One request: written down, sent, and settled by what came of it."""
+    outcome: Reply | Failure = (yield Open(attempt)) or (yield Send(attempt))
+    if isinstance(outcome, Reply):
+        _note_head(attempt, outcome)
+        if outcome.status >= 300:
+            _released(attempt, outcome.elapsed_ns, str(outcome.status))
+        elif outcome.streams:
+            end = yield Deliver(outcome)  # the caller reads on; we are back once it is over
+            _settle_stream(attempt, end, policies)
+        elif outcome.is_json:
+            body = yield Read(outcome)
+            if isinstance(body, Failure):
+                outcome = body
+            else:
+                _settle_body(attempt, dialect, body, policies)
+        else:
+            _settle_usage(attempt, Answered(), outcome.elapsed_ns, policies)
+    if isinstance(outcome, Failure):
+        _settle_failure(attempt, outcome, policies)
+    return outcome
+
+
+def unmetered(call: Call, policies: Policies) -> Flow:
+    """A call to an endpoint that we do not know: nothing is read or written down, only retried."""
+    while True:
+        outcome = yield Send(_next_attempt(call, policies, "primary", 0.0))
+        if isinstance(outcome, Reply) and outcome.status < 400:
+            return outcome
+        wait = _wait(call, outcome, policies)
+        if wait is None:
+            return outcome
+        interrupted = yield Sleep(wait)
+        if interrupted:
+            return interrupted
+
+
+def _next_attempt(call: Call, policies: Policies, role: str, waited: float) -> Attempt:
+    attempt_id = call.id if not call.attempts else policies.new_id(call.started_ns)
+    attempt = Attempt(attempt_id, call, len(call.attempts), role, waited_s=waited)
+    call.attempts.append(attempt)
+    return attempt
+
+
+def _wait(call: Call, outcome: Reply | Failure, policies: Policies) -> float | None:
+    if policies.retry is None or not call.replayable:
+        return None
+    made = sum(attempt.role != "without_usage" for attempt in call.attempts)
+    now_ns = call.started_ns + outcome.elapsed_ns
+    return policies.retry.wait(outcome, made=made, allowed=call.retries, now_ns=now_ns)
+
+
+def _refuse_unpriced(call: Call, policies: Policies) -> None:
+    nothing = Usage(meters={Meter.INPUT: 0, Meter.OUTPUT: 0})
+    charge = policies.prices.charge(
+        nothing, where=call.where, model=call.asked.model, service_tier=None, at_ns=call.started_ns
+    )
+    if charge.cost_nano is None:
+        raise UnpricedModelError(
+            f"no price is known for model {call.asked.model!r} at {call.where.origin} "
+            f"(price set {charge.price_set}), and on_unpriced is 'refuse'; nothing was sent. "
+            "Add a price for it, or map the deployment to a model."
+        )
+
+
+def _usage_was_refused(call: Call, outcome: Reply | Failure) -> Generator[Effect, Any, bool]:
+    """Whether an older server refused the usage that only we asked for: then ask as the caller did."""
+    if not call.hides_usage or not isinstance(outcome, Reply) or outcome.status not in (400, 422):
+        return False
+    body = yield Read(outcome)
+    refused = isinstance(body, Body) and b"stream_options" in body.content
+    call.hides_usage = call.hides_usage and not refused
+    return refused
+
+
+def _note_head(attempt: Attempt, reply: Reply) -> None:
+    attempt.http_status = reply.status
+    attempt.provider_request_id = reply.headers.get("x-request-id") or reply.headers.get("request-id")
+    if attempt.provider_request_id is None:
+        attempt.provider_request_id = reply.headers.get("x-amzn-requestid")
+
+
+def _released(attempt: Attempt, elapsed_ns: int, error_type: str | None = None) -> None:
+    """The provider refused: that costs nothing."""
+    attempt.state, attempt.status, attempt.error_type = "released", "error", error_type
+    attempt.basis = CostBasis.NONE
+    attempt.ended_ns = attempt.call.started_ns + elapsed_ns
+
+
+def _settle_failure(attempt: Attempt, failure: Failure, policies: Policies) -> None:
+    """No answer came. If the request may have arrived it may be billed: its input, at least."""
+    error_type = type(failure.error).__name__
+    if not failure.sent:
+        _released(attempt, failure.elapsed_ns, error_type)
+    else:
+        _price(attempt, Answered(), _estimated(attempt, Answered()), failure.elapsed_ns, policies)
+        attempt.state, attempt.basis, attempt.error_type = "unknown", CostBasis.UNKNOWN, error_type
+    attempt.status = "aborted" if failure.cancelled else "error"
+
+
+def _settle_body(attempt: Attempt, dialect: Dialect, body: Body, policies: Policies) -> None:
+    """The whole answer is here: read its usage. Where it says nothing, count what it says."""
+    try:
+        parsed = json.loads(body.content)
+        answered = dialect.answer(parsed)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        attempt.anomalies += ("reply_not_json",)
+        _settle_usage(attempt, Answered(), body.elapsed_ns, policies)
+        return
+    if answered.usage is None and dialect.events is not None:
+        answered = replace(answered, text=made_text(parsed))
+    _settle_usage(attempt, answered, body.elapsed_ns, policies)
+
+
+def _settle_stream(attempt: Attempt, end: End, policies: Policies) -> None:
+    """The stream is over, one way or another: settle to its usage, or to what was delivered."""
+    attempt.delivered = True
+    attempt.first_token_ns = end.first_token_ns
+    _settle_usage(attempt, end.answered, end.elapsed_ns, policies, cut=end.how != "complete")
+    if end.how == "broken":
+        attempt.status, attempt.error_type = "error", type(end.error).__name__
+    elif end.how != "complete" and attempt.basis is not CostBasis.USAGE:
+        attempt.status = "aborted"
+
+
+def _settle_usage(
+    attempt: Attempt, answered: Answered, elapsed_ns: int, policies: Policies, *, cut: bool = False
+) -> None:
+    usage = answered.usage
+    anomaly = usage.anomaly() if usage else None
+    if usage and not usage.meters:
+        anomaly = "usage_unreadable"
+    if anomaly:
+        attempt.anomalies += (anomaly,)
+        faults.warn_once("usage", "%s from %s: %s", anomaly, attempt.call.where.provider, attempt.call.dialect)
+    if anomaly and anomaly != "usage_sum_mismatch":
+        usage = Usage(meters={}, raw=usage.raw if usage else None)  # unusable; kept for the record
+    elif (usage is None and (cut or answered.text)) or not answered.usage_final:
+        usage = _estimated(attempt, answered)
+    _price(attempt, answered, usage, elapsed_ns, policies)
+    attempt.state = "settled"
+    if answered.error_type:
+        attempt.status, attempt.error_type = "error", answered.error_type
+
+
+def _estimated(attempt: Attempt, answered: Answered) -> Usage:
+    """Our own count: the input as the provider gave it or as we sent it, the output as delivered."""
+    known = answered.usage.meters if answered.usage else {}
+    meters = {meter: n for meter, n in known.items() if not meter.is_output}
+    if not meters:
+        meters[Meter.INPUT] = estimate(sent_text(attempt.call.body or {}))
+    meters[Meter.OUTPUT] = max(estimate(answered.text), known.get(Meter.OUTPUT, 0))
+    return Usage(meters=meters, raw=answered.usage.raw if answered.usage else None, estimated=True)
+
+
+def _price(
+    attempt: Attempt, answered: Answered, usage: Usage | None, elapsed_ns: int, policies: Policies
+) -> None:
+    """Put the price on what was used, and what it would have cost as the application asked for it."""
+    call = attempt.call
+    attempt.answered, attempt.usage = answered, usage
+    attempt.ended_ns = call.started_ns + elapsed_ns
+    if usage is None or not usage.meters:
+        attempt.basis = CostBasis.UNMETERED
+        return
+    served = answered.model or call.asked.model
+
+    def charged(model: str) -> Charge:
+        return policies.prices.charge(
+            usage,
+            where=call.where,
+            model=model,
+            service_tier=answered.service_tier,
+            at_ns=call.started_ns,
+            inference_geo=answered.inference_geo,
+            speed=answered.speed,
+        )
+
+    attempt.charge = charged(served)
+    if attempt.charge.cost_nano is None and served != call.asked.model:
+        attempt.charge = charged(call.asked.model)  # an alias or a deployment that only we know
+    if attempt.charge.cost_nano is None:
+        attempt.basis = CostBasis.UNPRICED
+    else:
+        attempt.basis = CostBasis.ESTIMATED if usage.estimated else CostBasis.USAGE
+    asked = call.model_asked
+    attempt.baseline_nano = charged(asked).cost_nano if asked else attempt.charge.cost_nano
+
+
+def _receipt(call: Call, policies: Policies) -> Receipt:
+    """What the call came to: the last attempt's answer, and the cost of them all."""
+    last = call.attempts[-1]
+    billed = [a for a in call.attempts if a.basis is not CostBasis.NONE]
+    where, answered = call.where, last.answered
+    return Receipt(
+        call_id=call.id,
+        started_ns=call.started_ns,
+        duration_s=((last.ended_ns or call.started_ns) - call.started_ns) / 1e9,
+        first_token_s=None if last.first_token_ns is None else last.first_token_ns / 1e9,
+        provider=where.provider,
+        channel=where.channel,
+        origin=where.origin,
+        region=where.region,
+        operation=call.operation,
+        stream=call.asked.stream,
+        model_requested=call.model_asked or call.asked.model,
+        model_served=answered.model,
+        service_tier=answered.service_tier,
+        status=last.status,
+        http_status=last.http_status,
+        error_type=last.error_type,
+        finish_reasons=answered.finish_reasons,
+        response_id=answered.response_id,
+        provider_request_id=last.provider_request_id,
+        usage=last.usage,
+        lines=tuple(line for a in call.attempts if a.charge for line in a.charge.lines),
+        cost_nano=_sum(a.charge.cost_nano if a.charge else None for a in billed),
+        list_cost_nano=_sum(a.charge.list_cost_nano if a.charge else None for a in billed),
+        baseline_nano=0 if last.basis is CostBasis.NONE else last.baseline_nano,
+        cost_basis=last.basis,
+        price_set=policies.prices.price_set,
+        attempts=len(call.attempts),
+        waited_s=sum(attempt.waited_s for attempt in call.attempts),
+        anomalies=tuple(anomaly for a in call.attempts for anomaly in a.anomalies),
+        tags=call.tags,
+        run_id=call.run_id,
+        run_name=call.run_name,
+    )
+
+
+def _sum(costs: Iterable[int | None]) -> int | None:
+    """The sum, or ``None`` as soon as one part of it is not known: unknown is never 0."""
+    total = 0
+    for cost in costs:
+        if cost is None:
+            return None
+        total += cost
+    return total

@@ -1,0 +1,28 @@
+"""The openai SDK, guarded: change the import and nothing else.
+
+::
+
+    from tokenguard.openai import OpenAI, AsyncOpenAI
+
+Every name of ``openai`` is here. The client classes are subclasses of the SDK's, whose objects are
+guarded by the configured guard from the start; everything else is the SDK's own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import openai as _sdk
+from openai._base_client import AsyncAPIClient, SyncAPIClient
+
+from tokenguard.instrument import guarded_class
+
+if TYPE_CHECKING:
+    from openai import *  # noqa: F403 - the same names, with the same types
+
+
+def __getattr__(name: str) -> Any:
+    value = getattr(_sdk, name)
+    if isinstance(value, type) and issubclass(value, SyncAPIClient | AsyncAPIClient):
+        return guarded_class(value)
+    return value

@@ -1,0 +1,102 @@
+"""Every name that tokenguard puts on a span or a metric, in one place.
+
+The ``gen_ai.*`` names are OpenTelemetry's GenAI conventions, which are still in development: the
+constants of ``opentelemetry-semantic-conventions`` lag behind them, so they are written out here.
+The others are read by the tool that each block names.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# OpenTelemetry GenAI conventions, client inference span
+OPERATION: Final = "gen_ai.operation.name"
+PROVIDER: Final = "gen_ai.provider.name"
+REQUEST_MODEL: Final = "gen_ai.request.model"
+REQUEST_STREAM: Final = "gen_ai.request.stream"
+REQUEST_MAX_TOKENS: Final = "gen_ai.request.max_tokens"
+REQUEST_TEMPERATURE: Final = "gen_ai.request.temperature"
+REQUEST_TOP_P: Final = "gen_ai.request.top_p"
+REQUEST_CHOICES: Final = "gen_ai.request.choice.count"
+RESPONSE_ID: Final = "gen_ai.response.id"
+RESPONSE_MODEL: Final = "gen_ai.response.model"
+FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
+INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+CACHE_READ_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+CACHE_WRITE_TOKENS: Final = "gen_ai.usage.cache_write.input_tokens"
+CACHE_CREATION_TOKENS: Final = "gen_ai.usage.cache_creation.input_tokens"  # its old name, still read
+REASONING_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
+INPUT_MESSAGES: Final = "gen_ai.input.messages"
+OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
+SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
+TOKEN_TYPE: Final = "gen_ai.token.type"
+WORKFLOW_NAME: Final = "gen_ai.workflow.name"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+ERROR_TYPE: Final = "error.type"
+RESEND_COUNT: Final = "http.request.resend_count"
+
+# Cost, which has no standard name yet: each tool reads its own
+COST_OPENLIT: Final = "gen_ai.usage.cost"  # OpenLIT, New Relic's guide, OneUptime; Langfuse's second choice
+COST_LOGFIRE: Final = "operation.cost"
+COST_MLFLOW: Final = "mlflow.llm.cost"  # a JSON string
+LANGFUSE_USAGE: Final = "langfuse.observation.usage_details"  # a JSON string
+LANGFUSE_COST: Final = "langfuse.observation.cost_details"  # a JSON string
+LANGFUSE_TYPE: Final = "langfuse.observation.type"
+OPENINFERENCE_KIND: Final = "openinference.span.kind"
+OPENINFERENCE_MODEL: Final = "llm.model_name"
+OPENINFERENCE_COST: Final = "llm.cost."
+OPENINFERENCE_TOKENS: Final = "llm.token_count."
+SENTRY_COST: Final = "gen_ai.cost.total_tokens"  # US dollars, despite the name
+SENTRY_COST_INPUT: Final = "gen_ai.cost.input_tokens"
+SENTRY_COST_OUTPUT: Final = "gen_ai.cost.output_tokens"
+OTEL_443_AMOUNT: Final = "gen_ai.usage.cost.amount"
+OTEL_443_CURRENCY: Final = "gen_ai.usage.cost.currency"
+OTEL_443_SOURCE: Final = "gen_ai.usage.cost.source"
+
+# Our own
+OWN: Final = "tokenguard."
+CALL_ID: Final = "tokenguard.call.id"
+OWN_REQUEST_MODEL: Final = "tokenguard.request.model"
+OUTCOME: Final = "tokenguard.outcome"
+ATTEMPTS: Final = "tokenguard.attempts"
+ATTEMPT_INDEX: Final = "tokenguard.attempt.index"
+ATTEMPT_ROLE: Final = "tokenguard.attempt.role"
+COST_TOTAL: Final = "tokenguard.cost.total"
+COST_INPUT: Final = "tokenguard.cost.input"
+COST_OUTPUT: Final = "tokenguard.cost.output"
+COST_NANO: Final = "tokenguard.cost.nano"
+COST_CURRENCY: Final = "tokenguard.cost.currency"
+COST_SOURCE: Final = "tokenguard.cost.source"
+COST_UNCERTAIN: Final = "tokenguard.cost.uncertain"
+COST_CALL_TOTAL: Final = "tokenguard.cost.call_total"
+COST_BASELINE: Final = "tokenguard.cost.baseline"
+PRICE_VERSION: Final = "tokenguard.price.version"
+USAGE_SOURCE: Final = "tokenguard.usage.source"
+ANOMALIES: Final = "tokenguard.anomalies"
+RUN_ID: Final = "tokenguard.run.id"
+RUN_NAME: Final = "tokenguard.run.name"
+RETRY_EVENT: Final = "tokenguard.retry"
+RETRY_DELAY: Final = "tokenguard.retry.delay"
+
+# Metrics
+METRIC_DURATION: Final = "gen_ai.client.operation.duration"
+METRIC_TOKENS: Final = "gen_ai.client.token.usage"
+METRIC_FIRST_CHUNK: Final = "gen_ai.client.operation.time_to_first_chunk"
+METRIC_COST: Final = "tokenguard.cost"
+METRIC_BASELINE: Final = "tokenguard.cost.baseline"
+METRIC_CALL_COST: Final = "tokenguard.call.cost"
+METRIC_CALLS: Final = "tokenguard.calls"
+METRIC_ATTEMPTS: Final = "tokenguard.attempts"
+METRIC_UNPRICED: Final = "tokenguard.unpriced"
+METRIC_UNMETERED: Final = "tokenguard.unmetered"
+
+DURATION_BOUNDARIES: Final = (
+    0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
+)  # fmt: skip
+TOKEN_BOUNDARIES: Final = tuple(4**power for power in range(14))
+COST_BOUNDARIES: Final = (
+    1e-05, 3e-05, 1e-04, 3e-04, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30,
+)  # fmt: skip

@@ -1,0 +1,285 @@
+"""The spans of a call: one leaf with usage and cost, and a root above it where there may be more leaves.
+
+Usage, model and cost stand on leaves only. A parent with a cost replaces its children's in MLflow and
+is added to them in Langfuse; a parent with a model is taken for an inference of its own in Phoenix.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+from opentelemetry import trace as otel
+from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry.util.types import AttributeValue
+
+from tokenguard.call import Attempt, Call, CostBasis, Meter, Receipt
+from tokenguard.telemetry import semconv as sc
+from tokenguard.telemetry.telemetry import Trace, tag_attributes
+
+Attributes = dict[str, AttributeValue]
+
+_INFERENCES: Final = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
+_WRITES: Final = (Meter.CACHE_WRITE, Meter.CACHE_WRITE_1H)
+_READS: Final = (Meter.CACHE_READ, Meter.AUDIO_CACHE_READ, Meter.IMAGE_CACHE_READ)
+
+
+class Tracing:
+    """Starts and ends spans with one tracer."""
+
+    def __init__(self, compat: Collection[str]) -> None:
+        from tokenguard import __version__
+
+        self._tracer = otel.get_tracer("tokenguard", __version__)
+        self._compat = compat
+
+    def start(self, call: Call, *, tree: bool) -> Trace:
+        """Start the spans of a call below the current span."""
+        outer = _inference_around_us()
+        asked, where = call.asked, call.where
+        root = context = None
+        if tree and outer is None:
+            root = self._tracer.start_span("tokenguard.call", attributes=_ROOT, start_time=call.started_ns)
+            context = otel.set_span_in_context(root)
+        if outer is not None:
+            leaf = self._tracer.start_span("tokenguard.call", attributes=_ROOT, start_time=call.started_ns)
+            return Trace(leaf, None, outer)
+        leaf = self._tracer.start_span(
+            f"{call.operation} {asked.model}",
+            context,
+            SpanKind.CLIENT,
+            {
+                sc.OPERATION: call.operation,
+                sc.PROVIDER: where.provider,
+                sc.REQUEST_MODEL: asked.model,
+                sc.SERVER_ADDRESS: where.host,
+                sc.SERVER_PORT: where.port,
+            },
+            start_time=call.started_ns,
+        )
+        return Trace(leaf, root, None)
+
+    def current(self, trace: Trace) -> AbstractContextManager[Any]:
+        """Make the leaf the current span; it is not ended with the context."""
+        return otel.use_span(
+            trace.leaf, end_on_exit=False, record_exception=False, set_status_on_exception=False
+        )
+
+    def retry(self, trace: Trace, attempt: Attempt, wait_s: float) -> None:
+        """Add an event for a failed attempt that will be followed by another."""
+        trace.retries += 1
+        attributes: Attributes = {sc.RETRY_DELAY: wait_s, sc.ERROR_TYPE: attempt.error_type or "error"}
+        if attempt.http_status is not None:
+            attributes["http.response.status_code"] = attempt.http_status
+        trace.leaf.add_event(sc.RETRY_EVENT, attributes)
+
+    def end(self, trace: Trace, receipt: Receipt, attempt: Attempt) -> None:
+        """Put everything on the spans and end them, the leaf first."""
+        end_ns = receipt.started_ns + round(receipt.duration_s * 1e9)
+        leaf, root = trace.leaf, trace.root
+        if leaf.is_recording():
+            if trace.outer is not None:
+                leaf.set_attributes(call_attributes(receipt))
+                trace.outer.set_attributes(cost_attributes(receipt, attempt, self._compat))
+            else:
+                leaf.set_attributes(leaf_attributes(receipt, attempt, self._compat, trace.retries))
+        _end(leaf, receipt, end_ns)
+        if root is not None:
+            root.set_attributes(call_attributes(receipt))
+            _end(root, receipt, end_ns)
+
+
+_ROOT: Final[Attributes] = {
+    sc.OPERATION: "invoke_workflow",
+    sc.WORKFLOW_NAME: "tokenguard",
+    sc.OPENINFERENCE_KIND: "CHAIN",
+    sc.LANGFUSE_TYPE: "chain",
+}
+
+
+def _end(span: Span, receipt: Receipt, end_ns: int) -> None:
+    if receipt.status != "ok":
+        span.set_status(StatusCode.ERROR, receipt.error_type)
+        span.set_attribute(sc.ERROR_TYPE, receipt.error_type or receipt.status)
+    span.end(end_ns)
+
+
+def _inference_around_us() -> Span | None:
+    """The current span, if another instrumentation opened it for this same inference.
+
+    Whoever patches the SDK's methods stands outside the HTTP client, so their span is open when a call
+    comes through the seam. Two spans with usage would count every token twice.
+    """
+    span = otel.get_current_span()
+    attributes = getattr(span, "attributes", None)
+    if not attributes or not span.is_recording():
+        return None
+    theirs = (
+        attributes.get(sc.OPERATION) in _INFERENCES
+        or attributes.get(sc.OPENINFERENCE_KIND) == "LLM"
+        or "llm.request.type" in attributes
+    )
+    return span if theirs else None
+
+
+def call_attributes(receipt: Receipt) -> Attributes:
+    """What is said of the whole call, on the root (or on our span within somebody else's)."""
+    made: Attributes = {
+        sc.CALL_ID: receipt.call_id,
+        sc.OWN_REQUEST_MODEL: receipt.model_requested,
+        sc.OUTCOME: "provider" if receipt.status == "ok" else "error",
+        sc.ATTEMPTS: receipt.attempts,
+        **tag_attributes(receipt.tags),
+    }
+    if receipt.cost_nano is not None:
+        made[sc.COST_CALL_TOTAL] = receipt.cost_nano / 1e9
+    if receipt.baseline_nano is not None:
+        made[sc.COST_BASELINE] = receipt.baseline_nano / 1e9
+    if receipt.run_id:
+        made[sc.RUN_ID] = receipt.run_id
+        made[sc.RUN_NAME] = receipt.run_name or ""
+    return made
+
+
+def leaf_attributes(receipt: Receipt, attempt: Attempt, compat: Collection[str], retries: int) -> Attributes:
+    """Everything on the leaf but what was set when it was started."""
+    made = _request_attributes(attempt.call)
+    made |= _response_attributes(receipt, attempt)
+    made |= _usage_attributes(receipt, compat)
+    made |= cost_attributes(receipt, attempt, compat)
+    made |= tag_attributes(receipt.tags)
+    made[sc.CALL_ID] = receipt.call_id
+    made[sc.ATTEMPT_INDEX] = attempt.index
+    made[sc.ATTEMPT_ROLE] = attempt.role
+    if retries:
+        made[sc.RESEND_COUNT] = retries
+    if receipt.run_id:
+        made[sc.RUN_ID] = receipt.run_id
+        made[sc.RUN_NAME] = receipt.run_name or ""
+    if receipt.anomalies:
+        made[sc.ANOMALIES] = receipt.anomalies
+    return made
+
+
+def _request_attributes(call: Call) -> Attributes:
+    asked = call.asked
+    made: Attributes = {}
+    if asked.stream:
+        made[sc.REQUEST_STREAM] = True
+    if asked.max_tokens is not None:
+        made[sc.REQUEST_MAX_TOKENS] = asked.max_tokens
+    if asked.temperature is not None:
+        made[sc.REQUEST_TEMPERATURE] = asked.temperature
+    if asked.top_p is not None:
+        made[sc.REQUEST_TOP_P] = asked.top_p
+    if asked.choices != 1:
+        made[sc.REQUEST_CHOICES] = asked.choices
+    return made
+
+
+def _response_attributes(receipt: Receipt, attempt: Attempt) -> Attributes:
+    made: Attributes = {}
+    if receipt.response_id:
+        made[sc.RESPONSE_ID] = receipt.response_id
+    if receipt.model_served:
+        made[sc.RESPONSE_MODEL] = receipt.model_served
+    reasons = receipt.finish_reasons
+    if not reasons and attempt.delivered and receipt.status != "ok":
+        reasons = ("error",)  # the generation never finished
+    if reasons:
+        made[sc.FINISH_REASONS] = reasons
+    if receipt.first_token_s is not None:
+        made[sc.TIME_TO_FIRST_CHUNK] = receipt.first_token_s
+    return made
+
+
+def _usage_attributes(receipt: Receipt, compat: Collection[str]) -> Attributes:
+    usage = receipt.usage
+    if usage is None or not usage.meters:
+        return {}
+    meters = usage.meters
+    read = sum(meters.get(meter, 0) for meter in _READS)
+    written = sum(meters.get(meter, 0) for meter in _WRITES)
+    sent, produced = usage.input_tokens, usage.output_tokens
+    made: Attributes = {
+        sc.INPUT_TOKENS: sent,
+        sc.OUTPUT_TOKENS: produced,
+        sc.USAGE_SOURCE: "estimated" if usage.estimated else "provider",
+    }
+    if read:
+        made[sc.CACHE_READ_TOKENS] = read
+    if written:
+        made[sc.CACHE_WRITE_TOKENS] = made[sc.CACHE_CREATION_TOKENS] = written
+    if usage.reasoning:
+        made[sc.REASONING_TOKENS] = usage.reasoning
+    if "openinference" in compat:
+        made |= {
+            sc.OPENINFERENCE_KIND: "LLM",
+            sc.OPENINFERENCE_MODEL: receipt.model_served or receipt.model_requested,
+            sc.OPENINFERENCE_TOKENS + "prompt": sent,
+            sc.OPENINFERENCE_TOKENS + "completion": produced,
+            sc.OPENINFERENCE_TOKENS + "total": sent + produced,
+        }
+        if read:
+            made[sc.OPENINFERENCE_TOKENS + "prompt_details.cache_read"] = read
+        if written:
+            made[sc.OPENINFERENCE_TOKENS + "prompt_details.cache_write"] = written
+        if usage.reasoning:
+            made[sc.OPENINFERENCE_TOKENS + "completion_details.reasoning"] = usage.reasoning
+    if "langfuse" in compat:
+        # Disjoint buckets and their total: with these, Langfuse does not sum gen_ai.usage.* itself.
+        buckets = {str(meter): n for meter, n in meters.items() if n and meter.unit == "token"}
+        made[sc.LANGFUSE_USAGE] = json.dumps({**buckets, "total": sent + produced})
+    return made
+
+
+def cost_attributes(receipt: Receipt, attempt: Attempt, compat: Collection[str]) -> Attributes:
+    """The cost, under every name that somebody reads; nothing at all where it is not known."""
+    if receipt.cost_basis in (CostBasis.UNKNOWN,):
+        return {sc.COST_UNCERTAIN: True}
+    if receipt.cost_nano is None or attempt.charge is None:
+        return {}
+    sent = sum(line.cost_nano for line in receipt.lines if not line.meter.is_output) / 1e9
+    produced = sum(line.cost_nano for line in receipt.lines if line.meter.is_output) / 1e9
+    total = receipt.cost_nano / 1e9
+    made: Attributes = {
+        sc.COST_TOTAL: total,
+        sc.COST_INPUT: sent,
+        sc.COST_OUTPUT: produced,
+        sc.COST_NANO: receipt.cost_nano,
+        sc.COST_CURRENCY: "USD",
+        sc.COST_SOURCE: str(receipt.cost_basis),
+        sc.PRICE_VERSION: receipt.price_set,
+    }
+    for name in compat:
+        made |= _COMPAT[name](total, sent, produced)
+    return made
+
+
+_COMPAT: Final = {
+    "openlit": lambda total, _sent, _made: {sc.COST_OPENLIT: total},
+    "logfire": lambda total, _sent, _made: {sc.COST_LOGFIRE: total},
+    "openinference": lambda total, sent, made: {
+        sc.OPENINFERENCE_COST + "total": total,
+        sc.OPENINFERENCE_COST + "prompt": sent,
+        sc.OPENINFERENCE_COST + "completion": made,
+    },
+    "langfuse": lambda total, sent, made: {
+        sc.LANGFUSE_COST: json.dumps({"input": sent, "output": made, "total": total})
+    },
+    "mlflow": lambda total, sent, made: {
+        sc.COST_MLFLOW: json.dumps({"input_cost": sent, "output_cost": made, "total_cost": total})
+    },
+    "sentry": lambda total, sent, made: {
+        sc.SENTRY_COST: total,
+        sc.SENTRY_COST_INPUT: sent,
+        sc.SENTRY_COST_OUTPUT: made,
+    },
+    "otel-443": lambda total, _sent, _made: {
+        sc.OTEL_443_AMOUNT: total,
+        sc.OTEL_443_CURRENCY: "USD",
+        sc.OTEL_443_SOURCE: "local",
+    },
+}

@@ -1,0 +1,151 @@
+"""Spans and metrics of calls, through opentelemetry-api alone: nothing is configured on anyone's behalf.
+
+OpenTelemetry is looked up, not imported: as long as nobody in the process has imported it there is no
+provider to send to, and nothing is paid. A span that was started is ended by the flow, never by a
+context, so that a stream abandoned in another task cannot leave a context behind.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from tokenguard import faults
+from tokenguard.call import Attempt, Call, Receipt
+from tokenguard.errors import ConfigError
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+    from tokenguard.telemetry.metrics import Instruments
+    from tokenguard.telemetry.spans import Tracing
+
+COMPAT: Final = ("langfuse", "openinference", "mlflow", "logfire", "openlit", "sentry", "otel-443")
+_DEFAULT_COMPAT: Final = frozenset(COMPAT[:5])
+_NOTHING: Final[AbstractContextManager[None]] = nullcontext()
+_PROVIDER_VARIABLES: Final = ("OTEL_PYTHON_TRACER_PROVIDER", "OTEL_PYTHON_METER_PROVIDER")
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetrySettings:
+    """What to emit.
+
+    Attributes:
+        spans: ``own`` emits spans and metrics; ``metrics`` leaves spans to another instrumentation;
+            ``off`` emits nothing.
+        compat: Whose cost attributes to put on spans besides our own, of ``langfuse``,
+            ``openinference``, ``mlflow``, ``logfire``, ``openlit`` (these by default), ``sentry`` and
+            ``otel-443`` (the open proposal open-telemetry/semantic-conventions-genai#443).
+        metric_tags: Tags that become metric attributes. ``customer`` and ``user`` may not: a series for
+            every customer drowns a metrics backend; spans and the ledger have them.
+        max_tag_values: Distinct values of one tag that metrics tell apart; later ones become ``other``.
+    """
+
+    spans: Literal["own", "metrics", "off"] = "own"
+    compat: frozenset[str] = _DEFAULT_COMPAT
+    metric_tags: tuple[str, ...] = ("project", "team", "environment", "feature")
+    max_tag_values: int = 200
+
+    def __post_init__(self) -> None:
+        if self.spans not in ("own", "metrics", "off"):
+            raise ConfigError(f"spans={self.spans!r}: give 'own', 'metrics' or 'off'")
+        for name in sorted(set(self.compat) - set(COMPAT)):
+            raise ConfigError(f"compat: {name!r} is not known; known are {', '.join(COMPAT)}")
+        for tag in ("customer", "user"):
+            if tag in self.metric_tags:
+                raise ConfigError(
+                    f"metric_tags: {tag!r} cannot be a metric attribute (one series for each would drown the "
+                    "backend); spans and the ledger have it: tokenguard report --by " + tag
+                )
+
+
+@dataclass(slots=True)
+class Trace:
+    """The spans of one call while it is under way."""
+
+    leaf: Span
+    root: Span | None
+    outer: Span | None
+    """Somebody else's inference span around the call: usage is theirs to report, the cost is ours."""
+    retries: int = 0
+
+
+@dataclass(slots=True)
+class Telemetry:
+    """Turns calls into spans and metrics. One per guard."""
+
+    settings: TelemetrySettings = field(default_factory=TelemetrySettings)
+    tree: bool = False
+    """Whether a call gets a root span above its leaf: it does where a policy may add more leaves."""
+    _tracing: Tracing | None = None
+    _instruments: Instruments | None = None
+
+    def started(self, call: Call) -> Trace | None:
+        """Start the spans of a call; ``None`` where nobody would see them."""
+        if self.settings.spans != "own" or not _in_use():
+            return None
+        try:
+            if self._tracing is None:
+                from tokenguard.telemetry.spans import Tracing
+
+                self._tracing = Tracing(self.settings.compat)
+            return self._tracing.start(call, tree=self.tree)
+        except Exception as error:
+            faults.note("telemetry.started", error)
+            return None
+
+    def sending(self, trace: Trace | None) -> AbstractContextManager[Any]:
+        """A context in which the leaf is the current span, for spans of the HTTP library below it."""
+        if trace is None or self._tracing is None:
+            return _NOTHING
+        return self._tracing.current(trace)
+
+    def retrying(self, trace: Trace | None, attempt: Attempt, wait_s: float) -> None:
+        """Note on the leaf that an attempt failed and another will follow after a wait."""
+        if trace is None or self._tracing is None:
+            return
+        try:
+            self._tracing.retry(trace, attempt, wait_s)
+        except Exception as error:
+            faults.note("telemetry.retrying", error)
+
+    def finished(self, trace: Trace | None, receipt: Receipt, attempt: Attempt) -> None:
+        """End the spans of a call and count it."""
+        if self.settings.spans == "off" or not _in_use():
+            return
+        try:
+            if trace is not None and self._tracing is not None:
+                self._tracing.end(trace, receipt, attempt)
+            self._metrics().finished(receipt, attempt.call)
+        except Exception as error:
+            faults.note("telemetry.finished", error)
+
+    def not_metered(self, host: str) -> None:
+        """Count a request that went through untouched."""
+        if self.settings.spans == "off" or not _in_use():
+            return
+        try:
+            self._metrics().not_metered(host)
+        except Exception as error:
+            faults.note("telemetry.not_metered", error)
+
+    def _metrics(self) -> Instruments:
+        if self._instruments is None:
+            from tokenguard.telemetry.metrics import Instruments
+
+            self._instruments = Instruments(self.settings.metric_tags, self.settings.max_tag_values)
+        return self._instruments
+
+
+def _in_use() -> bool:
+    """Whether anybody in this process can have set up OpenTelemetry."""
+    return "opentelemetry.trace" in sys.modules or any(name in os.environ for name in _PROVIDER_VARIABLES)
+
+
+def tag_attributes(tags: Mapping[str, str]) -> dict[str, str]:
+    """Tags as span attributes: ``tokenguard.team`` and so on."""
+    return {f"tokenguard.{name}": value for name, value in tags.items()}

@@ -1,0 +1,85 @@
+"""Change a request without disturbing anything else in it: headers keep their order and their case."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from tokenguard.call import Json
+from tokenguard.dialects import path_for_model
+from tokenguard.errors import GuardError
+from tokenguard.transport.flavour import Flavour
+from tokenguard.wishes import PREFIX
+
+_SIGNATURE: Final = ("authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256")
+
+
+def encoded(body: Json) -> bytes:
+    """A JSON body as both SDKs write it: compact, not ASCII-escaped, no NaN."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def with_body(flavour: Flavour, request: Any, body: bytes) -> Any:
+    """The same request with another body; ``content-length`` follows it."""
+    length = str(len(body)).encode()
+    headers = [
+        (name, length if name.lower() == b"content-length" else value) for name, value in request.headers.raw
+    ]
+    return flavour.module.Request(
+        request.method, request.url, headers=headers, content=body, extensions=request.extensions
+    )
+
+
+def without_wishes(flavour: Flavour, request: Any) -> Any:
+    """The same request without ``x-tokenguard-*`` headers."""
+    prefix = PREFIX.encode()
+    headers = [(name, value) for name, value in request.headers.raw if not name.lower().startswith(prefix)]
+    return flavour.module.Request(
+        request.method, request.url, headers=headers, stream=request.stream, extensions=request.extensions
+    )
+
+
+def with_model(flavour: Flavour, request: Any, body: Json, model: str) -> Any:
+    """The same request for another model: in the body, and in the URL where the URL names it."""
+    if "model" in body:
+        request = with_body(flavour, request, encoded({**body, "model": model}))
+    path = request.url.raw_path.decode("ascii")
+    plain, mark, query = path.partition("?")
+    moved = path_for_model(plain, model)
+    if moved != plain:
+        request.url = request.url.copy_with(raw_path=(moved + mark + query).encode("ascii"))
+    return request
+
+
+def is_signed(request: Any) -> bool:
+    """Whether the request carries an AWS Signature Version 4, which covers its headers and body."""
+    authorization: str = request.headers.get("authorization", "")
+    return authorization.startswith("AWS4-HMAC-SHA256")
+
+
+def unsigned(request: Any) -> str:
+    """Take the signature off, so that the SDK's own signer can put a new one on; gives the signer's key."""
+    key = _access_key(request)
+    for name in _SIGNATURE:
+        if name in request.headers:
+            del request.headers[name]
+    return key
+
+
+def check_signer(request: Any, key: str) -> None:
+    """Make sure that the new signature was made with the key of the old one.
+
+    Raises:
+        GuardError: It was not: the client is a copy with other AWS credentials.
+    """
+    if _access_key(request) != key:
+        raise GuardError(
+            "this request has to be signed again, but its client was copied with other AWS credentials after "
+            "it was wrapped; wrap the copy itself: guard.wrap(client.with_options(...))"
+        )
+
+
+def _access_key(request: Any) -> str:
+    """The access key id in ``Credential=<id>/<date>/<region>/...``; it is no secret."""
+    authorization: str = request.headers.get("authorization", "")
+    return authorization.partition("Credential=")[2].partition("/")[0]

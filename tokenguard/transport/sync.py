@@ -1,0 +1,110 @@
+"""The synchronous driver: a transport that carries out a flow on the calling thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tokenguard import faults
+from tokenguard.effects import Body, Deliver, Failure, Open, Read, Reply, Send, Sleep
+from tokenguard.errors import GuardError
+from tokenguard.transport import rewrite
+from tokenguard.transport.delivery import SyncDelivery
+from tokenguard.transport.seam import Exchange, Seam
+
+
+class SyncTransport:
+    """Sends every request of one HTTP client through the guard, then through the client it wraps."""
+
+    def __init__(self, seam: Seam, forward: Callable[[Any], Any], close: Callable[[], None]) -> None:
+        self._seam = seam
+        self._forward = forward
+        self._close = close
+        self._delivery = seam.flavour.stream_class(SyncDelivery, is_async=False)
+
+    def __enter__(self) -> SyncTransport:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what the wrapped client would have closed."""
+        self._close()
+
+    def handle_request(self, request: Any) -> Any:
+        """Send one request; gives the response as the provider sent it.
+
+        Raises:
+            GuardError: A policy refused the call.
+        """
+        exchange: Exchange | None = None
+        try:
+            exchange = self._seam.begin(request)
+            return self._drive(exchange)
+        except GuardError as error:
+            raise self._seam.own_error(error, exchange.call.dialect if exchange else "") from None
+
+    def _drive(self, exchange: Exchange) -> Any:
+        flow = exchange.flow
+        answer: Any = None
+        while True:
+            try:
+                effect = flow.send(answer)
+            except StopIteration as over:
+                return exchange.conclude(over.value)
+            except GuardError:
+                raise
+            except Exception as fault:  # a fault of ours must not cost the caller the answer
+                return exchange.rescue(fault) or self._forward(exchange.plain)
+            match effect:
+                case Open(attempt):
+                    answer = self._open(attempt)
+                case Send():
+                    answer = self._send(exchange)
+                case Read(reply):
+                    answer = self._read(exchange, reply)
+                case Deliver(reply):
+                    return exchange.deliver(reply, self._delivery, "iter_bytes", "close")
+                case Sleep(seconds):
+                    answer = self._sleep(exchange, seconds)
+                case _:
+                    answer = exchange.note(effect)
+
+    def _open(self, attempt: Any) -> None:
+        ledger = self._seam.services.ledger
+        if ledger is not None:
+            ledger.begin(attempt)
+
+    def _send(self, exchange: Exchange) -> Reply | Failure:
+        request = exchange.outgoing()
+        if exchange.must_be_signed(request):
+            key = rewrite.unsigned(request)
+            self._seam.sign(request)  # type: ignore[misc] # must_be_signed says that there is a signer
+            rewrite.check_signer(request, key)
+        try:
+            with self._seam.services.policies.telemetry.sending(exchange.call.trace):
+                return exchange.head(self._forward(request))
+        except BaseException as error:
+            return exchange.failed(error)
+
+    def _read(self, exchange: Exchange, reply: Reply) -> Body | Failure:
+        stream = exchange.response.stream
+        try:
+            try:
+                raw = b"".join(stream)
+            finally:
+                stream.close()
+        except BaseException as error:
+            return exchange.failed(error)
+        return exchange.body(reply, raw)
+
+    def _sleep(self, exchange: Exchange, seconds: float) -> Failure | None:
+        try:
+            if exchange.response is not None:
+                exchange.response.stream.close()
+            time.sleep(seconds)
+        except BaseException as error:
+            return exchange.failed(error)
+        return None

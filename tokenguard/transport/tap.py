@@ -1,0 +1,69 @@
+"""Listen to a streamed answer as it passes, and keep from the caller only what the caller did not ask for.
+
+Every byte goes on as it came, in the chunks in which it came. The one exception is the usage chunk
+that we asked for and the caller did not: then bytes go on event by event, without that one event.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from tokenguard import faults
+from tokenguard.call import Answered
+from tokenguard.dialects import EventReader
+from tokenguard.dialects.sse import Splitter
+
+
+class Tap:
+    """Sits on the bytes of one streamed answer."""
+
+    def __init__(
+        self, splitter: Splitter, reader: EventReader, *, hides_usage: bool, clock: Callable[[], int]
+    ) -> None:
+        self._splitter = splitter
+        self._reader = reader
+        self._hides = hides_usage
+        self._clock = clock
+        self._done = False
+        self.first_token_ns: int | None = None
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take a chunk from the provider; give what goes on to the caller (it may be nothing yet)."""
+        kept: list[bytes] = []
+        for event in self._splitter.feed(chunk):
+            only_usage = self._take(event.name, event.data)
+            if not (only_usage and self._hides):
+                kept.append(event.raw)
+        if self.first_token_ns is None and self._reader.started:
+            self.first_token_ns = self._clock()
+        return b"".join(kept) if self._hides else chunk
+
+    def _take(self, name: str | None, data: bytes) -> bool:
+        """Let the reader have an event; one that it cannot follow still goes on to the caller."""
+        if data == b"[DONE]":
+            self._done = True
+        if not data.startswith(b"{"):
+            return False
+        try:
+            return self._reader.feed(name, json.loads(data))
+        except Exception as error:
+            faults.note("transport.tap", error)
+            return False
+
+    def rest(self) -> bytes:
+        """What goes on to the caller after the last chunk: an event that was cut off, as it is."""
+        return self._splitter.rest if self._hides else b""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the answer said that it is over."""
+        return self._done or self._reader.finished
+
+    def answered(self) -> Answered:
+        """What the answer has said so far."""
+        try:
+            return self._reader.answered()
+        except Exception as error:  # odd events must not cost the caller anything
+            faults.note("transport.tap", error)
+            return Answered()

@@ -1,0 +1,159 @@
+"""What the application wants of a call: tags, a run, another model, its own number of retries.
+
+Wishes travel in a context variable. Where threads and frameworks lose contexts they travel in request
+headers instead, which never leave the process: the seam takes them off before anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from typing import Final
+from urllib.parse import parse_qsl, quote, unquote, urlencode
+
+from tokenguard.errors import ConfigError
+from tokenguard.run import Run, by_id
+
+PREFIX: Final = "x-tokenguard-"
+_TAGS: Final = PREFIX + "tags"
+_RUN: Final = PREFIX + "run"
+_RUN_NAME: Final = PREFIX + "run-name"
+_MODEL: Final = PREFIX + "model"
+_RETRIES: Final = PREFIX + "retries"
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """The wishes that hold for a call. ``None`` leaves a matter to the guard."""
+
+    tags: Mapping[str, str] = field(default_factory=dict)
+    run_id: str | None = None
+    run_name: str | None = None
+    model: str | None = None
+    retries: int | None = None
+
+
+_NONE: Final = Wishes()
+_current: ContextVar[Wishes] = ContextVar("tokenguard_wishes", default=_NONE)
+
+
+def current() -> Wishes:
+    """The wishes of the current context."""
+    return _current.get()
+
+
+@contextmanager
+def context(
+    *, tags: Mapping[str, str] | None = None, model: str | None = None, retries: int | None = None
+) -> Iterator[None]:
+    """Set wishes for every call made inside the ``with`` block, on top of those already set.
+
+    ::
+
+        with tokenguard.context(tags={"team": "support", "customer": "c-17"}):
+            client.chat.completions.create(...)
+
+    Args:
+        tags: Added to the tags already set; a tag set again takes the new value.
+        model: Use this model whatever the call names (on Azure: the deployment of this name).
+        retries: Further attempts after the first, instead of the guard's number.
+
+    Raises:
+        ConfigError: A tag is not a string, or ``retries`` is negative.
+    """
+    token = _current.set(_refined(_current.get(), tags, model, retries))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+@contextmanager
+def within(run: Run) -> Iterator[Run]:
+    """Make every call inside the ``with`` block part of a run."""
+    outer = _current.get()
+    inner = replace(outer, tags={**outer.tags, **run.tags}, run_id=run.id, run_name=run.name)
+    token = _current.set(inner)
+    try:
+        yield run
+    finally:
+        _current.reset(token)
+
+
+def headers(
+    *, tags: Mapping[str, str] | None = None, model: str | None = None, retries: int | None = None
+) -> dict[str, str]:
+    """The current wishes, and those given here, as request headers.
+
+    For threads, executors and frameworks that do not carry context variables along::
+
+        extra = tokenguard.headers()
+        pool.submit(lambda: client.chat.completions.create(..., extra_headers=extra))
+
+    Raises:
+        ConfigError: As :func:`context`.
+    """
+    wishes = _refined(_current.get(), tags, model, retries)
+    made: dict[str, str] = {}
+    if wishes.tags:
+        made[_TAGS] = urlencode(wishes.tags)
+    if wishes.run_id:
+        made[_RUN] = wishes.run_id
+    if wishes.run_name:
+        made[_RUN_NAME] = quote(wishes.run_name)
+    if wishes.model:
+        made[_MODEL] = quote(wishes.model)
+    if wishes.retries is not None:
+        made[_RETRIES] = str(wishes.retries)
+    return made
+
+
+def from_headers(found: Mapping[str, str]) -> Wishes:
+    """The current wishes, overridden by those in ``x-tokenguard-*`` headers (names in lower case).
+
+    Raises:
+        ConfigError: A header was written by hand and cannot be read.
+    """
+    wishes = _current.get()
+    run_id = found.get(_RUN)
+    if run_id:
+        run = by_id(run_id)
+        name = unquote(found[_RUN_NAME]) if _RUN_NAME in found else (run.name if run else None)
+        tags = {**wishes.tags, **(run.tags if run else {})}
+        wishes = replace(wishes, run_id=run_id, run_name=name, tags=tags)
+    retries = found.get(_RETRIES)
+    if retries is not None and not retries.isdecimal():
+        raise ConfigError(f"{_RETRIES}: {retries!r} is not a whole number; use tokenguard.headers(retries=...)")
+    return _refined(
+        wishes,
+        dict(parse_qsl(found.get(_TAGS, ""), keep_blank_values=True)),
+        unquote(found[_MODEL]) if _MODEL in found else None,
+        int(retries) if retries is not None else None,
+    )
+
+
+def checked_tags(tags: Mapping[str, str], where: str) -> dict[str, str]:
+    """The tags as a new dict.
+
+    Raises:
+        ConfigError: A name or value is not a string, or a name is empty.
+    """
+    for name, value in tags.items():
+        if not isinstance(name, str) or not isinstance(value, str) or not name:
+            raise ConfigError(f"{where}: the tag {name!r}={value!r} is not a pair of strings; write str(...)")
+    return dict(tags)
+
+
+def _refined(
+    outer: Wishes, tags: Mapping[str, str] | None, model: str | None, retries: int | None
+) -> Wishes:
+    if retries is not None and (isinstance(retries, bool) or retries < 0):
+        raise ConfigError(f"retries={retries!r}: give 0 (never try again) or more")
+    return replace(
+        outer,
+        tags={**outer.tags, **checked_tags(tags, "tags")} if tags else outer.tags,
+        model=model or outer.model,
+        retries=outer.retries if retries is None else retries,
+    )
