@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from tokenguard.call import Answered, Attempt, Receipt
 
@@ -72,14 +72,23 @@ Effect = Open | Send | Read | Deliver | Sleep | Settle | Finish
 Flow = Generator[Effect, Any, "Reply | Failure"]
 
 
+class Lookup(Protocol):
+    """Anything that headers can be looked up in; a dict is one."""
+
+    def get(self, name: str, /) -> str | None:
+        """The header's value, or ``None``."""
+        ...
+
+    def __contains__(self, name: object, /) -> bool: ...
+
+
 @dataclass(slots=True)
 class Reply:
-    """The head of an answer. ``handle`` is the driver's: the response object it will deliver."""
+    """The head of an answer."""
 
     status: int
-    headers: dict[str, str]  # lower-case names
+    headers: Lookup  # asked for by names in lower case
     elapsed_ns: int  # since the call started
-    handle: Any
     receipt: Receipt | None = None
     """Set by the flow once the call is over, for the response headers."""
 
@@ -91,13 +100,13 @@ class Reply:
     @property
     def streams(self) -> bool:
         """Whether the body is a stream of events."""
-        kind = self.headers.get("content-type", "")
+        kind = self.headers.get("content-type") or ""
         return kind.startswith(("text/event-stream", "application/vnd.amazon.eventstream"))
 
     @property
     def is_json(self) -> bool:
         """Whether the body says that it is JSON."""
-        kind = self.headers.get("content-type", "").partition(";")[0].strip()
+        kind = (self.headers.get("content-type") or "").partition(";")[0].strip()
         return kind == "application/json" or kind.endswith("+json")
 
 

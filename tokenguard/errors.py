@@ -7,7 +7,6 @@ also an instance of that SDK's own base error, so that existing ``except openai.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 
@@ -54,13 +53,15 @@ def for_sdk(error: GuardError, base: type[Exception]) -> GuardError:
     """The same error as an instance of ``base`` too, where ``base`` is an SDK's base error class."""
     if isinstance(error, base):
         return error
-    both = _combined(type(error), base)
+    both = _combined.get((type(error), base))
+    if both is None:
+        ours = type(error)
+        body = {"__module__": ours.__module__, "__doc__": ours.__doc__}
+        both = _combined[ours, base] = type(ours.__name__, (ours, base), body)  # type: ignore[call-overload]
     made: GuardError = both.__new__(both)
     made.args = error.args
     made.__dict__.update(error.__dict__)
     return made
 
 
-@lru_cache(maxsize=64)
-def _combined(ours: type[GuardError], base: type[Exception]) -> type[Any]:
-    return type(ours.__name__, (ours, base), {"__module__": ours.__module__, "__doc__": ours.__doc__})
+_combined: dict[tuple[type[GuardError], type[Exception]], type[Any]] = {}

@@ -133,13 +133,12 @@ def _attempt(
 def unmetered(call: Call, policies: Policies) -> Flow:
     """A call to an endpoint that we do not know: nothing is read or written down, only retried."""
     while True:
-        outcome = yield Send(_next_attempt(call, policies, "primary", 0.0))
-        if isinstance(outcome, Reply) and outcome.status < 400:
-            return outcome
-        wait = _wait(call, outcome, policies)
+        outcome: Reply | Failure = yield Send(_next_attempt(call, policies, "primary", 0.0))
+        failed = isinstance(outcome, Failure) or outcome.status >= 400
+        wait = _wait(call, outcome, policies) if failed else None
         if wait is None:
             return outcome
-        interrupted = yield Sleep(wait)
+        interrupted: Failure | None = yield Sleep(wait)
         if interrupted:
             return interrupted
 
@@ -241,7 +240,9 @@ def _settle_usage(
         anomaly = "usage_unreadable"
     if anomaly:
         attempt.anomalies += (anomaly,)
-        faults.warn_once("usage", "%s from %s: %s", anomaly, attempt.call.where.provider, attempt.call.dialect)
+        faults.warn_once(
+            "usage", "%s from %s: %s", anomaly, attempt.call.where.provider, attempt.call.dialect
+        )
     if anomaly and anomaly != "usage_sum_mismatch":
         usage = Usage(meters={}, raw=usage.raw if usage else None)  # unusable; kept for the record
     elif (usage is None and (cut or answered.text)) or not answered.usage_final:

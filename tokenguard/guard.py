@@ -177,7 +177,10 @@ class Guard:
             ConfigError: A tag is not a pair of strings.
         """
         run = Run(
-            uuid7(self._clock.time_ns()), name, checked_tags(tags or {}, "run(tags=...)"), self._record_outcome
+            uuid7(self._clock.time_ns()),
+            name,
+            checked_tags(tags or {}, "run(tags=...)"),
+            self._record_outcome,
         )
         with within(run):
             yield run
@@ -241,14 +244,18 @@ class Guard:
             except Exception as error:
                 faults.note("guard.observer", error)
 
-    def _count_not_metered(self, method: str, host: str) -> None:
+    def _count_not_metered(self, host: str) -> None:
         self._not_metered += 1
         self.telemetry.not_metered(host)
 
     def _record_outcome(self, run: Run, kind: str, value: float | None) -> None:
         if self.ledger is not None:
             self.ledger.outcome(
-                kind, run_id=run.id, customer=run.tags.get("customer"), value=value, ts_ns=self._clock.time_ns()
+                kind,
+                run_id=run.id,
+                customer=run.tags.get("customer"),
+                value=value,
+                ts_ns=self._clock.time_ns(),
             )
 
 

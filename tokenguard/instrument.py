@@ -123,7 +123,7 @@ class _Instrumentation(importlib.abc.MetaPathFinder):
         while self._undo:
             self._undo.pop()()
 
-    def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
+    def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:  # noqa: ARG002
         """Let the others find an SDK's base client, and change it once it is loaded."""
         if name not in _SDK_BASES or self._looking:
             return None
@@ -146,7 +146,9 @@ class _Instrumentation(importlib.abc.MetaPathFinder):
         for name in _CLASSES:
             cls = getattr(module, name, None)
             if cls is None:
-                faults.warn_once("instrument", "%s has no %s: its clients are not guarded", module.__name__, name)
+                faults.warn_once(
+                    "instrument", "%s has no %s: its clients are not guarded", module.__name__, name
+                )
                 continue
             self._undo.append(_guard_new_clients(cls, self.guard))
 
@@ -155,17 +157,17 @@ def _guard_new_clients(cls: Any, guard: Guard) -> Callable[[], None]:
     original = cls.__init__
 
     @functools.wraps(original)
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+    def guarded(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
         try:
             guard.adopt(self)
         except Exception as error:  # an unguarded client is better than none
             faults.note("instrument", error)
 
-    cls.__init__ = __init__
+    cls.__init__ = guarded
 
     def undo() -> None:
-        if cls.__init__ is __init__:
+        if cls.__init__ is guarded:
             cls.__init__ = original
 
     return undo
@@ -196,11 +198,15 @@ def guarded_class(cls: type[Client]) -> type[Client]:
     made = _guarded_classes.get(cls)
     if made is None:
 
-        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        def made_guarded(self: Any, *args: Any, **kwargs: Any) -> None:
             cls.__init__(self, *args, **kwargs)
             default_guard().adopt(self)
 
-        body = {"__init__": __init__, "__module__": "tokenguard." + cls.__module__, "__doc__": cls.__doc__}
+        body = {
+            "__init__": made_guarded,
+            "__module__": "tokenguard." + cls.__module__,
+            "__doc__": cls.__doc__,
+        }
         made = _guarded_classes[cls] = type(cls.__name__, (cls,), body)
     return made
 

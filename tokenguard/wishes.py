@@ -125,7 +125,9 @@ def from_headers(found: Mapping[str, str]) -> Wishes:
         wishes = replace(wishes, run_id=run_id, run_name=name, tags=tags)
     retries = found.get(_RETRIES)
     if retries is not None and not retries.isdecimal():
-        raise ConfigError(f"{_RETRIES}: {retries!r} is not a whole number; use tokenguard.headers(retries=...)")
+        raise ConfigError(
+            f"{_RETRIES}: {retries!r} is not a whole number; use tokenguard.headers(retries=...)"
+        )
     return _refined(
         wishes,
         dict(parse_qsl(found.get(_TAGS, ""), keep_blank_values=True)),
@@ -146,9 +148,7 @@ def checked_tags(tags: Mapping[str, str], where: str) -> dict[str, str]:
     return dict(tags)
 
 
-def _refined(
-    outer: Wishes, tags: Mapping[str, str] | None, model: str | None, retries: int | None
-) -> Wishes:
+def _refined(outer: Wishes, tags: Mapping[str, str] | None, model: str | None, retries: int | None) -> Wishes:
     if retries is not None and (isinstance(retries, bool) or retries < 0):
         raise ConfigError(f"retries={retries!r}: give 0 (never try again) or more")
     return replace(

@@ -42,7 +42,7 @@ class Splitter(Protocol):
 
 
 class ServerSentEvents:
-    """Splits ``text/event-stream``, with ``\\n``, ``\\r\\n`` or ``\\r`` as line ends."""
+    """Splits ``text/event-stream``, with LF, CR LF or CR as line ends."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from math import isfinite
 
+from tokenguard.effects import Lookup
 
-def retry_after_s(headers: Mapping[str, str], now_ns: int) -> float | None:
+
+def retry_after_s(headers: Lookup, now_ns: int) -> float | None:
     """The wait that the answer's headers ask for, in seconds, or ``None`` where they ask for none.
 
     ``retry-after-ms`` and Azure's ``x-ms-retry-after-ms`` are milliseconds; ``retry-after`` is

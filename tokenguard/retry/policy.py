@@ -7,12 +7,11 @@ of whatever the provider asks for: waiting less than asked only earns another re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from tokenguard.effects import Failure, Reply
+from tokenguard.effects import Failure, Lookup, Reply
 from tokenguard.errors import ConfigError
 from tokenguard.retry.hints import retry_after_s
 
@@ -73,7 +72,7 @@ class Retry:
         return (asked or 0.0) + _jitter(self.base_s, self.cap_s, made)
 
 
-def _worth_it(status: int, headers: Mapping[str, str]) -> bool:
+def _worth_it(status: int, headers: Lookup) -> bool:
     said = headers.get("x-should-retry")
     if said in ("true", "false"):
         return said == "true"

@@ -237,7 +237,7 @@ def _usage_attributes(receipt: Receipt, compat: Collection[str]) -> Attributes:
 
 def cost_attributes(receipt: Receipt, attempt: Attempt, compat: Collection[str]) -> Attributes:
     """The cost, under every name that somebody reads; nothing at all where it is not known."""
-    if receipt.cost_basis in (CostBasis.UNKNOWN,):
+    if receipt.cost_basis is CostBasis.UNKNOWN:
         return {sc.COST_UNCERTAIN: True}
     if receipt.cost_nano is None or attempt.charge is None:
         return {}
@@ -254,32 +254,30 @@ def cost_attributes(receipt: Receipt, attempt: Attempt, compat: Collection[str])
         sc.PRICE_VERSION: receipt.price_set,
     }
     for name in compat:
-        made |= _COMPAT[name](total, sent, produced)
+        made |= _compatible(name, total, sent, produced)
     return made
 
 
-_COMPAT: Final = {
-    "openlit": lambda total, _sent, _made: {sc.COST_OPENLIT: total},
-    "logfire": lambda total, _sent, _made: {sc.COST_LOGFIRE: total},
-    "openinference": lambda total, sent, made: {
-        sc.OPENINFERENCE_COST + "total": total,
-        sc.OPENINFERENCE_COST + "prompt": sent,
-        sc.OPENINFERENCE_COST + "completion": made,
-    },
-    "langfuse": lambda total, sent, made: {
-        sc.LANGFUSE_COST: json.dumps({"input": sent, "output": made, "total": total})
-    },
-    "mlflow": lambda total, sent, made: {
-        sc.COST_MLFLOW: json.dumps({"input_cost": sent, "output_cost": made, "total_cost": total})
-    },
-    "sentry": lambda total, sent, made: {
-        sc.SENTRY_COST: total,
-        sc.SENTRY_COST_INPUT: sent,
-        sc.SENTRY_COST_OUTPUT: made,
-    },
-    "otel-443": lambda total, _sent, _made: {
-        sc.OTEL_443_AMOUNT: total,
-        sc.OTEL_443_CURRENCY: "USD",
-        sc.OTEL_443_SOURCE: "local",
-    },
-}
+def _compatible(name: str, total: float, sent: float, produced: float) -> Attributes:
+    """The cost in dollars, as one tool reads it."""
+    match name:
+        case "openlit":
+            return {sc.COST_OPENLIT: total}
+        case "logfire":
+            return {sc.COST_LOGFIRE: total}
+        case "openinference":
+            return {
+                sc.OPENINFERENCE_COST + "total": total,
+                sc.OPENINFERENCE_COST + "prompt": sent,
+                sc.OPENINFERENCE_COST + "completion": produced,
+            }
+        case "langfuse":
+            return {sc.LANGFUSE_COST: json.dumps({"input": sent, "output": produced, "total": total})}
+        case "mlflow":
+            costs = {"input_cost": sent, "output_cost": produced, "total_cost": total}
+            return {sc.COST_MLFLOW: json.dumps(costs)}
+        case "sentry":
+            return {sc.SENTRY_COST: total, sc.SENTRY_COST_INPUT: sent, sc.SENTRY_COST_OUTPUT: produced}
+        case "otel-443":
+            return {sc.OTEL_443_AMOUNT: total, sc.OTEL_443_CURRENCY: "USD", sc.OTEL_443_SOURCE: "local"}
+    return {}

@@ -21,7 +21,7 @@ from tokenguard.errors import ConfigError
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
-    from tokenguard.telemetry.metrics import Instruments
+    from tokenguard.telemetry.metrics import Metrics
     from tokenguard.telemetry.spans import Tracing
 
 COMPAT: Final = ("langfuse", "openinference", "mlflow", "logfire", "openlit", "sentry", "otel-443")
@@ -82,7 +82,7 @@ class Telemetry:
     tree: bool = False
     """Whether a call gets a root span above its leaf: it does where a policy may add more leaves."""
     _tracing: Tracing | None = None
-    _instruments: Instruments | None = None
+    _metrics: Metrics | None = None
 
     def started(self, call: Call) -> Trace | None:
         """Start the spans of a call; ``None`` where nobody would see them."""
@@ -120,7 +120,7 @@ class Telemetry:
         try:
             if trace is not None and self._tracing is not None:
                 self._tracing.end(trace, receipt, attempt)
-            self._metrics().finished(receipt, attempt.call)
+            self._recorder().finished(receipt, attempt.call)
         except Exception as error:
             faults.note("telemetry.finished", error)
 
@@ -129,16 +129,16 @@ class Telemetry:
         if self.settings.spans == "off" or not _in_use():
             return
         try:
-            self._metrics().not_metered(host)
+            self._recorder().not_metered(host)
         except Exception as error:
             faults.note("telemetry.not_metered", error)
 
-    def _metrics(self) -> Instruments:
-        if self._instruments is None:
-            from tokenguard.telemetry.metrics import Instruments
+    def _recorder(self) -> Metrics:
+        if self._metrics is None:
+            from tokenguard.telemetry.metrics import Metrics
 
-            self._instruments = Instruments(self.settings.metric_tags, self.settings.max_tag_values)
-        return self._instruments
+            self._metrics = Metrics(self.settings.metric_tags, self.settings.max_tag_values)
+        return self._metrics
 
 
 def _in_use() -> bool:

@@ -74,7 +74,8 @@ class AsyncTransport:
                 case Sleep(seconds):
                     answer = await self._sleep(exchange, seconds)
                 case _:
-                    answer = exchange.note(effect)
+                    exchange.note(effect)
+                    answer = None
 
     async def _open(self, exchange: Exchange, attempt: Any) -> Failure | None:
         ledger = self._seam.services.ledger
@@ -83,7 +84,9 @@ class AsyncTransport:
         try:
             await _durable(ledger, attempt)
         except BaseException as error:
-            return Failure(error, exchange.elapsed_ns(), sent=False, cancelled=not isinstance(error, Exception))
+            return Failure(
+                error, exchange.elapsed_ns(), sent=False, cancelled=not isinstance(error, Exception)
+            )
         return None
 
     async def _send(self, exchange: Exchange) -> Reply | Failure:

@@ -136,8 +136,8 @@ def _parts(client: Any) -> tuple[Any, str]:
         if package in ("openai", "anthropic") and hasattr(client, "with_options") and http_client is not None:
             return http_client, package
     raise NotWrappableError(
-        f"{type(client).__module__}.{type(client).__qualname__} is not a client of the openai or anthropic SDK; "
-        "pass the client object itself, or give your framework guard.http_client()"
+        f"{type(client).__module__}.{type(client).__qualname__} is not a client of the openai or anthropic "
+        "SDK; pass the client object itself, or give your framework guard.http_client()"
     )
 
 

@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from functools import lru_cache
 from types import ModuleType
 from typing import Any, Final
 
+from tokenguard.effects import Lookup
 from tokenguard.errors import ConfigError, NotWrappableError
 
 NAMES: Final = ("httpx2", "httpx")
 
 _NOT_SENT: Final = frozenset(
-    {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "LocalProtocolError", "ProxyError"}
+    {
+        "ConnectError",
+        "ConnectTimeout",
+        "PoolTimeout",
+        "UnsupportedProtocol",
+        "LocalProtocolError",
+        "ProxyError",
+    }
 )
 """Errors that can only come before a byte of the request has left."""
 
@@ -32,7 +39,7 @@ class Flavour:
         """Whether the library raised it for a connection that failed: the kind worth another attempt."""
         return isinstance(error, self.module.TransportError)
 
-    def decoded(self, content: bytes, headers: dict[str, str]) -> bytes:
+    def decoded(self, content: bytes, headers: Lookup) -> bytes:
         """A whole body with its ``content-encoding`` taken off, by the library's own decoders."""
         encoding = headers.get("content-encoding")
         if not encoding:
@@ -41,10 +48,10 @@ class Flavour:
         decoded: bytes = response.content
         return decoded
 
-    def decoding(self, stream: Any, headers: dict[str, str]) -> Any:
+    def decoding(self, stream: Any, headers: Lookup) -> Any:
         """A response whose ``iter_bytes`` reads ``stream`` with its ``content-encoding`` taken off."""
         return self.module.Response(
-            200, headers={"content-encoding": headers["content-encoding"]}, stream=stream
+            200, headers={"content-encoding": headers.get("content-encoding")}, stream=stream
         )
 
     def bytes_stream(self, content: bytes) -> Any:
@@ -54,7 +61,14 @@ class Flavour:
     def stream_class(self, ours: type[Any], *, is_async: bool) -> type[Any]:
         """Our response stream as a class that the library accepts for one."""
         base = self.module.AsyncByteStream if is_async else self.module.SyncByteStream
-        return _both(ours, base)
+        made = _streams.get((ours, base))
+        if made is None:
+            body = {"__module__": ours.__module__, "__doc__": ours.__doc__}
+            made = _streams[ours, base] = type(ours.__name__, (ours, base), body)
+        return made
+
+
+_streams: dict[tuple[type[Any], type[Any]], type[Any]] = {}
 
 
 def of_client(http_client: object) -> tuple[Flavour, bool]:
@@ -91,8 +105,3 @@ def named(name: str) -> Flavour:
 def failed_before_sending(error: BaseException) -> bool:
     """Whether an error proves that the provider never got the request."""
     return type(error).__name__ in _NOT_SENT
-
-
-@lru_cache(maxsize=8)
-def _both(ours: type[Any], base: type[Any]) -> type[Any]:
-    return type(ours.__name__, (ours, base), {"__module__": ours.__module__, "__doc__": ours.__doc__})

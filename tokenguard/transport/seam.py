@@ -21,6 +21,7 @@ from tokenguard.errors import GuardError, for_sdk
 from tokenguard.flow import Policies, flow, unmetered
 from tokenguard.transport import dropped, rewrite
 from tokenguard.transport.flavour import Flavour, failed_before_sending
+from tokenguard.transport.headers import Headers
 from tokenguard.transport.tap import Tap
 from tokenguard.wishes import PREFIX, Wishes, current, from_headers
 
@@ -66,7 +67,7 @@ class Services:
     tags: dict[str, str]
     stream_usage: bool
     finished: Callable[[Receipt, Call], None]
-    not_metered: Callable[[str, str], None]
+    not_metered: Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -80,26 +81,33 @@ class Seam:
     sign: Callable[[Any], Any] | None = None
 
     def begin(self, request: Any) -> Exchange:
-        """Make the exchange for a request.
+        """Make the exchange for a request. Whatever fails in here, the request can still be sent.
 
         Raises:
             GuardError: A wish in the request's headers cannot be read.
         """
-        url = request.url
         wishes, request = self._wishes(request)
-        endpoint = find(request.method, url.scheme, url.host, url.port, url.path)
-        call = request.extensions.get(_CALL)
-        if call is None:
-            call = self._call(request, endpoint, wishes)
-        exchange = Exchange(self, request, call)
-        if endpoint is None:
-            self.services.not_metered(request.method, url.host)
-            exchange.flow = unmetered(call, self.services.policies)
-            return exchange
-        self._rewrite(exchange, endpoint, wishes)
-        exchange.endpoint = endpoint
-        exchange.flow = flow(call, endpoint.dialect, self.services.policies)
+        exchange = Exchange(self, request, _nothing_known())
+        try:
+            self._prepare(exchange, wishes)
+        except Exception as fault:
+            faults.note("transport.begin", fault)
+            exchange = Exchange(self, request, _nothing_known())
+            exchange.flow = unmetered(exchange.call, self.services.policies)
         return exchange
+
+    def _prepare(self, exchange: Exchange, wishes: Wishes) -> None:
+        """Find out what the request is, and choose the flow for it."""
+        request = exchange.plain
+        url = request.url
+        endpoint = exchange.endpoint = find(request.method, url.scheme, url.host, url.port, url.path)
+        exchange.call = request.extensions.get(_CALL) or self._call(request, endpoint, wishes)
+        if endpoint is None:
+            self.services.not_metered(url.host)
+            exchange.flow = unmetered(exchange.call, self.services.policies)
+        else:
+            self._rewrite(exchange, endpoint, wishes)
+            exchange.flow = flow(exchange.call, endpoint.dialect, self.services.policies)
 
     def _wishes(self, request: Any) -> tuple[Wishes, Any]:
         """The wishes for a request, and the request as it may leave the process."""
@@ -168,11 +176,11 @@ class Seam:
         stream = request.stream
         if isinstance(stream, self.flavour.module.ByteStream):
             return True
-        files = [getattr(field, "file", None) for field in getattr(stream, "fields", ())]
-        return bool(files) and all(
-            file is None or isinstance(file, str | bytes) or (hasattr(file, "seekable") and file.seekable())
-            for file in files
-        )
+        files = [getattr(field, "file", b"") for field in getattr(stream, "fields", ())]
+        try:
+            return bool(files) and all(isinstance(file, str | bytes) or file.seekable() for file in files)
+        except (AttributeError, OSError, ValueError):
+            return False
 
     def _rewrite(self, exchange: Exchange, endpoint: Endpoint, wishes: Wishes) -> None:
         """Another model, or usage asked for on the quiet; both only where a body was understood."""
@@ -229,8 +237,7 @@ class Exchange:
     def head(self, response: Any) -> Reply:
         """Take in a response whose body is not yet read."""
         self.response = response
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return Reply(response.status_code, headers, self.elapsed_ns(), response)
+        return Reply(response.status_code, Headers(response.headers.raw), self.elapsed_ns())
 
     def failed(self, error: BaseException) -> Failure:
         """Take in whatever was raised instead of an answer."""
@@ -257,7 +264,7 @@ class Exchange:
         endpoint = self.endpoint
         if endpoint is None or endpoint.dialect.events is None:
             return None
-        aws = reply.headers.get("content-type", "").startswith("application/vnd.amazon")
+        aws = (reply.headers.get("content-type") or "").startswith("application/vnd.amazon")
         splitter = AwsEventStream() if aws else ServerSentEvents()
         reader = endpoint.dialect.events()
         return Tap(splitter, reader, hides_usage=self.call.hides_usage, clock=self.elapsed_ns)
@@ -324,16 +331,20 @@ class Exchange:
         """Say in the response's headers what happened."""
         if not self.call.dialect:
             return
-        headers = self.response.headers
-        headers["x-tokenguard-call-id"] = self.call.id
-        headers["x-tokenguard-attempts"] = str(len(self.call.attempts))
+        marks = [
+            (b"x-tokenguard-call-id", self.call.id.encode()),
+            (b"x-tokenguard-attempts", b"%d" % len(self.call.attempts)),
+        ]
         if receipt is not None:
-            cost = receipt.cost_nano
-            headers["x-tokenguard-cost-usd"] = "unpriced" if cost is None else f"{cost / 1e9:.9f}"
-
-
-
-
+            nano = receipt.cost_nano
+            cost = "unpriced" if nano is None else f"{nano // 10**9}.{nano % 10**9:09d}"
+            marks.append((b"x-tokenguard-cost-usd", cost.encode()))
+        # One new object is much cheaper than three assignments, each of which scans all headers.
+        self.response.headers = self.seam.flavour.module.Headers(self.response.headers.raw + marks)
 
 
 _NOWHERE: Final = Where("", "compatible", "", "", 0)
+
+
+def _nothing_known() -> Call:
+    return Call(id="", started_ns=0, where=_NOWHERE, operation="", dialect="", asked=Asked(model=""))

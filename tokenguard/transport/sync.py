@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tokenguard import faults
 from tokenguard.effects import Body, Deliver, Failure, Open, Read, Reply, Send, Sleep
 from tokenguard.errors import GuardError
 from tokenguard.transport import rewrite
@@ -60,7 +59,8 @@ class SyncTransport:
                 return exchange.rescue(fault) or self._forward(exchange.plain)
             match effect:
                 case Open(attempt):
-                    answer = self._open(attempt)
+                    self._open(attempt)
+                    answer = None
                 case Send():
                     answer = self._send(exchange)
                 case Read(reply):
@@ -70,7 +70,8 @@ class SyncTransport:
                 case Sleep(seconds):
                     answer = self._sleep(exchange, seconds)
                 case _:
-                    answer = exchange.note(effect)
+                    exchange.note(effect)
+                    answer = None
 
     def _open(self, attempt: Any) -> None:
         ledger = self._seam.services.ledger
