@@ -46,6 +46,8 @@ class Meter(StrEnum):
     SECONDS = "seconds"
     WEB_SEARCHES = "web_searches"
 
+    __hash__ = str.__hash__  # Enum's own is written in Python, and meters are dictionary keys
+
     @property
     def unit(self) -> str:
         """``token``, ``request``, ``second`` or ``search``."""
@@ -75,16 +77,20 @@ class Usage:
     total: int | None = None
     raw: Json | None = None
     estimated: bool = False
+    input_tokens: int = field(init=False, default=0)
+    """All tokens sent to the model, cached ones included (the semantic conventions' meaning)."""
+    output_tokens: int = field(init=False, default=0)
+    """All tokens the model produced, reasoning included."""
 
-    @property
-    def input_tokens(self) -> int:
-        """All tokens sent to the model, cached ones included (the semantic conventions' meaning)."""
-        return sum(n for m, n in self.meters.items() if not m.is_output and m not in _NOT_TOKENS)
-
-    @property
-    def output_tokens(self) -> int:
-        """All tokens the model produced, reasoning included."""
-        return sum(n for m, n in self.meters.items() if m.is_output)
+    def __post_init__(self) -> None:
+        sent = produced = 0
+        for meter, quantity in self.meters.items():
+            if meter in _OUTPUTS:
+                produced += quantity
+            elif meter not in _NOT_TOKENS:
+                sent += quantity
+        object.__setattr__(self, "input_tokens", sent)
+        object.__setattr__(self, "output_tokens", produced)
 
     def anomaly(self) -> str | None:
         """Why these numbers cannot be right, or ``None``: negative, or not adding up to the total."""

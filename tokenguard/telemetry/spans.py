@@ -6,7 +6,6 @@ is added to them in Langfuse; a parent with a model is taken for an inference of
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from contextlib import AbstractContextManager
 from typing import Any, Final
@@ -15,9 +14,9 @@ from opentelemetry import trace as otel
 from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from tokenguard.call import Attempt, Call, CostBasis, Meter, Receipt
+from tokenguard.call import Asked, Attempt, Call, CostBasis, Meter, Receipt
 from tokenguard.telemetry import semconv as sc
-from tokenguard.telemetry.telemetry import Trace, tag_attributes
+from tokenguard.telemetry.telemetry import Trace
 
 Attributes = dict[str, AttributeValue]
 
@@ -131,41 +130,43 @@ def call_attributes(receipt: Receipt) -> Attributes:
         sc.OWN_REQUEST_MODEL: receipt.model_requested,
         sc.OUTCOME: "provider" if receipt.status == "ok" else "error",
         sc.ATTEMPTS: receipt.attempts,
-        **tag_attributes(receipt.tags),
     }
     if receipt.cost_nano is not None:
         made[sc.COST_CALL_TOTAL] = receipt.cost_nano / 1e9
     if receipt.baseline_nano is not None:
         made[sc.COST_BASELINE] = receipt.baseline_nano / 1e9
-    if receipt.run_id:
-        made[sc.RUN_ID] = receipt.run_id
-        made[sc.RUN_NAME] = receipt.run_name or ""
+    _put_labels(made, receipt)
     return made
 
 
 def leaf_attributes(receipt: Receipt, attempt: Attempt, compat: Collection[str], retries: int) -> Attributes:
     """Everything on the leaf but what was set when it was started."""
-    made = _request_attributes(attempt.call)
-    made |= _response_attributes(receipt, attempt)
-    made |= _usage_attributes(receipt, compat)
-    made |= cost_attributes(receipt, attempt, compat)
-    made |= tag_attributes(receipt.tags)
-    made[sc.CALL_ID] = receipt.call_id
-    made[sc.ATTEMPT_INDEX] = attempt.index
-    made[sc.ATTEMPT_ROLE] = attempt.role
+    made: Attributes = {
+        sc.CALL_ID: receipt.call_id,
+        sc.ATTEMPT_INDEX: attempt.index,
+        sc.ATTEMPT_ROLE: attempt.role,
+    }
     if retries:
         made[sc.RESEND_COUNT] = retries
-    if receipt.run_id:
-        made[sc.RUN_ID] = receipt.run_id
-        made[sc.RUN_NAME] = receipt.run_name or ""
     if receipt.anomalies:
         made[sc.ANOMALIES] = receipt.anomalies
+    _put_labels(made, receipt)
+    _put_request(made, attempt.call.asked)
+    _put_response(made, receipt, attempt)
+    _put_usage(made, receipt, compat)
+    made.update(cost_attributes(receipt, attempt, compat))
     return made
 
 
-def _request_attributes(call: Call) -> Attributes:
-    asked = call.asked
-    made: Attributes = {}
+def _put_labels(made: Attributes, receipt: Receipt) -> None:
+    for name, value in receipt.tags.items():
+        made[sc.OWN + name] = value
+    if receipt.run_id:
+        made[sc.RUN_ID] = receipt.run_id
+        made[sc.RUN_NAME] = receipt.run_name or ""
+
+
+def _put_request(made: Attributes, asked: Asked) -> None:
     if asked.stream:
         made[sc.REQUEST_STREAM] = True
     if asked.max_tokens is not None:
@@ -176,11 +177,9 @@ def _request_attributes(call: Call) -> Attributes:
         made[sc.REQUEST_TOP_P] = asked.top_p
     if asked.choices != 1:
         made[sc.REQUEST_CHOICES] = asked.choices
-    return made
 
 
-def _response_attributes(receipt: Receipt, attempt: Attempt) -> Attributes:
-    made: Attributes = {}
+def _put_response(made: Attributes, receipt: Receipt, attempt: Attempt) -> None:
     if receipt.response_id:
         made[sc.RESPONSE_ID] = receipt.response_id
     if receipt.model_served:
@@ -192,22 +191,19 @@ def _response_attributes(receipt: Receipt, attempt: Attempt) -> Attributes:
         made[sc.FINISH_REASONS] = reasons
     if receipt.first_token_s is not None:
         made[sc.TIME_TO_FIRST_CHUNK] = receipt.first_token_s
-    return made
 
 
-def _usage_attributes(receipt: Receipt, compat: Collection[str]) -> Attributes:
+def _put_usage(made: Attributes, receipt: Receipt, compat: Collection[str]) -> None:
     usage = receipt.usage
     if usage is None or not usage.meters:
-        return {}
+        return
     meters = usage.meters
-    read = sum(meters.get(meter, 0) for meter in _READS)
-    written = sum(meters.get(meter, 0) for meter in _WRITES)
-    sent, produced = usage.input_tokens, usage.output_tokens
-    made: Attributes = {
-        sc.INPUT_TOKENS: sent,
-        sc.OUTPUT_TOKENS: produced,
-        sc.USAGE_SOURCE: "estimated" if usage.estimated else "provider",
-    }
+    read = sum([meters.get(meter, 0) for meter in _READS])
+    written = sum([meters.get(meter, 0) for meter in _WRITES])
+    total = usage.input_tokens + usage.output_tokens
+    made[sc.INPUT_TOKENS] = usage.input_tokens
+    made[sc.OUTPUT_TOKENS] = usage.output_tokens
+    made[sc.USAGE_SOURCE] = "estimated" if usage.estimated else "provider"
     if read:
         made[sc.CACHE_READ_TOKENS] = read
     if written:
@@ -215,24 +211,21 @@ def _usage_attributes(receipt: Receipt, compat: Collection[str]) -> Attributes:
     if usage.reasoning:
         made[sc.REASONING_TOKENS] = usage.reasoning
     if "openinference" in compat:
-        made |= {
-            sc.OPENINFERENCE_KIND: "LLM",
-            sc.OPENINFERENCE_MODEL: receipt.model_served or receipt.model_requested,
-            sc.OPENINFERENCE_TOKENS + "prompt": sent,
-            sc.OPENINFERENCE_TOKENS + "completion": produced,
-            sc.OPENINFERENCE_TOKENS + "total": sent + produced,
-        }
+        made[sc.OPENINFERENCE_KIND] = "LLM"
+        made[sc.OPENINFERENCE_MODEL] = receipt.model_served or receipt.model_requested
+        made[sc.OPENINFERENCE_PROMPT] = usage.input_tokens
+        made[sc.OPENINFERENCE_COMPLETION] = usage.output_tokens
+        made[sc.OPENINFERENCE_TOTAL] = total
         if read:
-            made[sc.OPENINFERENCE_TOKENS + "prompt_details.cache_read"] = read
+            made[sc.OPENINFERENCE_READ] = read
         if written:
-            made[sc.OPENINFERENCE_TOKENS + "prompt_details.cache_write"] = written
+            made[sc.OPENINFERENCE_WRITTEN] = written
         if usage.reasoning:
-            made[sc.OPENINFERENCE_TOKENS + "completion_details.reasoning"] = usage.reasoning
+            made[sc.OPENINFERENCE_REASONING] = usage.reasoning
     if "langfuse" in compat:
         # Disjoint buckets and their total: with these, Langfuse does not sum gen_ai.usage.* itself.
-        buckets = {str(meter): n for meter, n in meters.items() if n and meter.unit == "token"}
-        made[sc.LANGFUSE_USAGE] = json.dumps({**buckets, "total": sent + produced})
-    return made
+        buckets = "".join([f'"{meter}": {n}, ' for meter, n in meters.items() if n and meter.unit == "token"])
+        made[sc.LANGFUSE_USAGE] = f'{{{buckets}"total": {total}}}'
 
 
 def cost_attributes(receipt: Receipt, attempt: Attempt, compat: Collection[str]) -> Attributes:
@@ -241,43 +234,62 @@ def cost_attributes(receipt: Receipt, attempt: Attempt, compat: Collection[str])
         return {sc.COST_UNCERTAIN: True}
     if receipt.cost_nano is None or attempt.charge is None:
         return {}
-    sent = sum(line.cost_nano for line in receipt.lines if not line.meter.is_output) / 1e9
-    produced = sum(line.cost_nano for line in receipt.lines if line.meter.is_output) / 1e9
-    total = receipt.cost_nano / 1e9
+    made_nano = sum([line.cost_nano for line in receipt.lines if line.meter.is_output and line.cost_nano])
+    sent, produced, total = (receipt.cost_nano - made_nano) / 1e9, made_nano / 1e9, receipt.cost_nano / 1e9
     made: Attributes = {
         sc.COST_TOTAL: total,
         sc.COST_INPUT: sent,
         sc.COST_OUTPUT: produced,
         sc.COST_NANO: receipt.cost_nano,
         sc.COST_CURRENCY: "USD",
-        sc.COST_SOURCE: str(receipt.cost_basis),
+        sc.COST_SOURCE: receipt.cost_basis.value,
         sc.PRICE_VERSION: receipt.price_set,
     }
     for name in compat:
-        made |= _compatible(name, total, sent, produced)
+        _COMPAT[name](made, total, sent, produced)
     return made
 
 
-def _compatible(name: str, total: float, sent: float, produced: float) -> Attributes:
-    """The cost in dollars, as one tool reads it."""
-    match name:
-        case "openlit":
-            return {sc.COST_OPENLIT: total}
-        case "logfire":
-            return {sc.COST_LOGFIRE: total}
-        case "openinference":
-            return {
-                sc.OPENINFERENCE_COST + "total": total,
-                sc.OPENINFERENCE_COST + "prompt": sent,
-                sc.OPENINFERENCE_COST + "completion": produced,
-            }
-        case "langfuse":
-            return {sc.LANGFUSE_COST: json.dumps({"input": sent, "output": produced, "total": total})}
-        case "mlflow":
-            costs = {"input_cost": sent, "output_cost": produced, "total_cost": total}
-            return {sc.COST_MLFLOW: json.dumps(costs)}
-        case "sentry":
-            return {sc.SENTRY_COST: total, sc.SENTRY_COST_INPUT: sent, sc.SENTRY_COST_OUTPUT: produced}
-        case "otel-443":
-            return {sc.OTEL_443_AMOUNT: total, sc.OTEL_443_CURRENCY: "USD", sc.OTEL_443_SOURCE: "local"}
-    return {}
+def _put_openlit(made: Attributes, total: float, _sent: float, _produced: float) -> None:
+    made[sc.COST_OPENLIT] = total
+
+
+def _put_logfire(made: Attributes, total: float, _sent: float, _produced: float) -> None:
+    made[sc.COST_LOGFIRE] = total
+
+
+def _put_openinference(made: Attributes, total: float, sent: float, produced: float) -> None:
+    made[sc.OPENINFERENCE_COST_TOTAL] = total
+    made[sc.OPENINFERENCE_COST_PROMPT] = sent
+    made[sc.OPENINFERENCE_COST_COMPLETION] = produced
+
+
+def _put_langfuse(made: Attributes, total: float, sent: float, produced: float) -> None:
+    made[sc.LANGFUSE_COST] = f'{{"input": {sent!r}, "output": {produced!r}, "total": {total!r}}}'
+
+
+def _put_mlflow(made: Attributes, total: float, sent: float, produced: float) -> None:
+    made[sc.COST_MLFLOW] = f'{{"input_cost": {sent!r}, "output_cost": {produced!r}, "total_cost": {total!r}}}'
+
+
+def _put_sentry(made: Attributes, total: float, sent: float, produced: float) -> None:
+    made[sc.SENTRY_COST] = total
+    made[sc.SENTRY_COST_INPUT] = sent
+    made[sc.SENTRY_COST_OUTPUT] = produced
+
+
+def _put_otel_443(made: Attributes, total: float, _sent: float, _produced: float) -> None:
+    made[sc.OTEL_443_AMOUNT] = total
+    made[sc.OTEL_443_CURRENCY] = "USD"
+    made[sc.OTEL_443_SOURCE] = "local"
+
+
+_COMPAT: Final = {
+    "langfuse": _put_langfuse,
+    "openinference": _put_openinference,
+    "mlflow": _put_mlflow,
+    "logfire": _put_logfire,
+    "openlit": _put_openlit,
+    "sentry": _put_sentry,
+    "otel-443": _put_otel_443,
+}

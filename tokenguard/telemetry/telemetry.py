@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -144,8 +143,3 @@ class Telemetry:
 def _in_use() -> bool:
     """Whether anybody in this process can have set up OpenTelemetry."""
     return "opentelemetry.trace" in sys.modules or any(name in os.environ for name in _PROVIDER_VARIABLES)
-
-
-def tag_attributes(tags: Mapping[str, str]) -> dict[str, str]:
-    """Tags as span attributes: ``tokenguard.team`` and so on."""
-    return {f"tokenguard.{name}": value for name, value in tags.items()}

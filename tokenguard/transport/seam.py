@@ -219,6 +219,7 @@ class Exchange:
         self.call = call
         self.endpoint: Endpoint | None = None
         self.response: Any = None
+        self._raw_headers: list[tuple[bytes, bytes]] = []
         self._began_ns = seam.services.clock.monotonic_ns()
 
     def elapsed_ns(self) -> int:
@@ -237,7 +238,8 @@ class Exchange:
     def head(self, response: Any) -> Reply:
         """Take in a response whose body is not yet read."""
         self.response = response
-        return Reply(response.status_code, Headers(response.headers.raw), self.elapsed_ns())
+        self._raw_headers = response.headers.raw
+        return Reply(response.status_code, Headers(self._raw_headers), self.elapsed_ns())
 
     def failed(self, error: BaseException) -> Failure:
         """Take in whatever was raised instead of an answer."""
@@ -340,7 +342,7 @@ class Exchange:
             cost = "unpriced" if nano is None else f"{nano // 10**9}.{nano % 10**9:09d}"
             marks.append((b"x-tokenguard-cost-usd", cost.encode()))
         # One new object is much cheaper than three assignments, each of which scans all headers.
-        self.response.headers = self.seam.flavour.module.Headers(self.response.headers.raw + marks)
+        self.response.headers = self.seam.flavour.module.Headers(self._raw_headers + marks)
 
 
 _NOWHERE: Final = Where("", "compatible", "", "", 0)
