@@ -7,45 +7,79 @@
     client = tokenguard.wrap(openai.OpenAI())
 """
 
-from tokenguard.call import CostBasis, Line, Meter, Receipt, Usage
-from tokenguard.errors import (
-    ConfigError,
-    GuardError,
-    LedgerError,
-    NotWrappableError,
-    UnpricedModelError,
-)
-from tokenguard.guard import Guard, observe
-from tokenguard.instrument import instrument, uninstrument, wrap
-from tokenguard.pricing import PriceOverride
-from tokenguard.retry import Retry
-from tokenguard.run import Run
-from tokenguard.telemetry import TelemetrySettings
-from tokenguard.wishes import context, headers
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "ConfigError",
+if TYPE_CHECKING:
+    from tokenguard.call import CostBasis, Line, Meter, Receipt, Usage
+    from tokenguard.errors import (
+        ConfigError,
+        GuardError,
+        LedgerError,
+        NotWrappableError,
+        UnpricedModelError,
+    )
+    from tokenguard.guard import Guard, observe
+    from tokenguard.instrumentation import instrument, uninstrument, wrap
+    from tokenguard.pricing import PriceOverride
+    from tokenguard.retry import Retry
+    from tokenguard.run import Run
+    from tokenguard.telemetry import TelemetrySettings
+    from tokenguard.wishes import context, headers
+
+# Where each public name lives. They are imported when they are first used, so that `import tokenguard`
+# costs next to nothing in programs that only might make a call.
+_HOMES = {
+    "call": ("CostBasis", "Line", "Meter", "Receipt", "Usage"),
+    "errors": ("ConfigError", "GuardError", "LedgerError", "NotWrappableError", "UnpricedModelError"),
+    "guard": ("Guard", "observe"),
+    "instrumentation": ("instrument", "uninstrument", "wrap"),
+    "pricing": ("PriceOverride",),
+    "retry": ("Retry",),
+    "run": ("Run",),
+    "telemetry": ("TelemetrySettings",),
+    "wishes": ("context", "headers"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: RUF022 - in the order of _HOMES, which a test compares
     "CostBasis",
-    "Guard",
-    "GuardError",
-    "LedgerError",
     "Line",
     "Meter",
-    "NotWrappableError",
-    "PriceOverride",
     "Receipt",
+    "Usage",
+    "ConfigError",
+    "GuardError",
+    "LedgerError",
+    "NotWrappableError",
+    "UnpricedModelError",
+    "Guard",
+    "observe",
+    "instrument",
+    "uninstrument",
+    "wrap",
+    "PriceOverride",
     "Retry",
     "Run",
     "TelemetrySettings",
-    "UnpricedModelError",
-    "Usage",
-    "__version__",
     "context",
     "headers",
-    "instrument",
-    "observe",
-    "uninstrument",
-    "wrap",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'tokenguard' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"tokenguard.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import anthropic as _sdk
 from anthropic._base_client import AsyncAPIClient, SyncAPIClient
 
-from tokenguard.instrument import guarded_class
+from tokenguard.instrumentation import guarded_class
 
 if TYPE_CHECKING:
     from anthropic import *  # noqa: F403 - the same names, with the same types

@@ -7,14 +7,12 @@ that was cancelled and a stream that was dropped all come back as something to l
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from tokenguard.call import Answered, Attempt, Receipt
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(NamedTuple):
     """Write the attempt down, durably, before a byte of it is sent.
 
     Answered with ``None``, or with a :class:`Failure` if the wait for the disk was cancelled.
@@ -23,22 +21,19 @@ class Open:
     attempt: Attempt
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """Send the attempt. Answered with a :class:`Reply` or a :class:`Failure`."""
 
     attempt: Attempt
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """Read the reply's body to its end. Answered with :class:`Body` or :class:`Failure`."""
 
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(NamedTuple):
     """Hand the reply to the caller now; go on once its body was read, closed, broken or dropped.
 
     Answered with an :class:`End`. Nothing after it may wait: the caller may be gone.
@@ -47,22 +42,19 @@ class Deliver:
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(NamedTuple):
     """Wait. Answered with ``None``, or with a :class:`Failure` if the wait was cancelled."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(NamedTuple):
     """Write down what became of an attempt. Never waits. Answered with ``None``."""
 
     attempt: Attempt
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(NamedTuple):
     """The call is over: hand its receipt to every observer. Never waits. Answered with ``None``."""
 
     receipt: Receipt
@@ -82,15 +74,23 @@ class Lookup(Protocol):
     def __contains__(self, name: object, /) -> bool: ...
 
 
-@dataclass(slots=True)
 class Reply:
-    """The head of an answer."""
+    """The head of an answer.
 
-    status: int
-    headers: Lookup  # asked for by names in lower case
-    elapsed_ns: int  # since the call started
-    receipt: Receipt | None = None
-    """Set by the flow once the call is over, for the response headers."""
+    Attributes:
+        status: The HTTP status.
+        headers: Asked for by names in lower case.
+        elapsed_ns: Nanoseconds since the call started.
+        receipt: Set by the flow once the call is over, for the response headers.
+    """
+
+    __slots__ = ("elapsed_ns", "headers", "receipt", "status")
+
+    def __init__(self, status: int, headers: Lookup, elapsed_ns: int) -> None:
+        self.status = status
+        self.headers = headers
+        self.elapsed_ns = elapsed_ns
+        self.receipt: Receipt | None = None
 
     @property
     def redirects(self) -> bool:
@@ -110,16 +110,14 @@ class Reply:
         return kind == "application/json" or kind.endswith("+json")
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """A body read to its end and decoded (``content-encoding`` taken off)."""
 
     content: bytes
     elapsed_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """No answer, or only a part of one."""
 
     error: BaseException
@@ -135,8 +133,7 @@ class Failure:
 How = Literal["complete", "closed", "broken", "dropped"]
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """How a delivered body ended, and what could be read of it on the way."""
 
     how: How

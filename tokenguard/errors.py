@@ -7,6 +7,7 @@ also an instance of that SDK's own base error, so that existing ``except openai.
 
 from __future__ import annotations
 
+from types import new_class
 from typing import Any
 
 
@@ -53,11 +54,11 @@ def for_sdk(error: GuardError, base: type[Exception]) -> GuardError:
     """The same error as an instance of ``base`` too, where ``base`` is an SDK's base error class."""
     if isinstance(error, base):
         return error
-    both = _combined.get((type(error), base))
+    ours = type(error)
+    both = _combined.get((ours, base))
     if both is None:
-        ours = type(error)
-        body = {"__module__": ours.__module__, "__doc__": ours.__doc__}
-        both = _combined[ours, base] = type(ours.__name__, (ours, base), body)  # type: ignore[call-overload]
+        both = _combined[ours, base] = new_class(ours.__name__, (ours, base))
+        both.__module__, both.__doc__ = ours.__module__, ours.__doc__
     made: GuardError = both.__new__(both)
     made.args = error.args
     made.__dict__.update(error.__dict__)

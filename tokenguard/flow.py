@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from tokenguard import faults
 from tokenguard.call import Answered, Attempt, Call, Charge, CostBasis, Meter, Receipt, Usage, Where
@@ -60,8 +59,7 @@ class Prices(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Policies:
+class Policies(NamedTuple):
     """Everything that has a say in a call's life."""
 
     prices: Prices
@@ -216,7 +214,7 @@ def _settle_body(attempt: Attempt, dialect: Dialect, body: Body, policies: Polic
         _settle_usage(attempt, Answered(), body.elapsed_ns, policies)
         return
     if answered.usage is None and dialect.events is not None:
-        answered = replace(answered, text=made_text(parsed))
+        answered = answered._replace(text=made_text(parsed))
     _settle_usage(attempt, answered, body.elapsed_ns, policies)
 
 

@@ -92,7 +92,7 @@ class Guard:
         self.retry = Retry(retries=retry) if isinstance(retry, int) else retry
         self.ledger = _ledger(ledger, durability)
         self.prices = PriceBook(prices, deployments or {})
-        self.telemetry = Telemetry(telemetry or TelemetrySettings(), tree=explicit)
+        self.telemetry = Telemetry(telemetry, tree=explicit)
         self._receipts: OrderedDict[str, Receipt] = OrderedDict()
         self._lock = threading.RLock()
         self._clock = clock
@@ -250,13 +250,7 @@ class Guard:
 
     def _record_outcome(self, run: Run, kind: str, value: float | None) -> None:
         if self.ledger is not None:
-            self.ledger.outcome(
-                kind,
-                run_id=run.id,
-                customer=run.tags.get("customer"),
-                value=value,
-                ts_ns=self._clock.time_ns(),
-            )
+            self.ledger.outcome(kind, run_id=run.id, customer=run.tags.get("customer"), value=value)
 
 
 def _ledger(given: str | Path | Ledger | None, durability: Literal["normal", "full"]) -> Ledger | None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from tokenguard.errors import ConfigError
@@ -24,11 +24,10 @@ _MODEL: Final = PREFIX + "model"
 _RETRIES: Final = PREFIX + "retries"
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
+class Wishes(NamedTuple):
     """The wishes that hold for a call. ``None`` leaves a matter to the guard."""
 
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = MappingProxyType({})
     run_id: str | None = None
     run_name: str | None = None
     model: str | None = None
@@ -74,7 +73,7 @@ def context(
 def within(run: Run) -> Iterator[Run]:
     """Make every call inside the ``with`` block part of a run."""
     outer = _current.get()
-    inner = replace(outer, tags={**outer.tags, **run.tags}, run_id=run.id, run_name=run.name)
+    inner = outer._replace(tags={**outer.tags, **run.tags}, run_id=run.id, run_name=run.name)
     token = _current.set(inner)
     try:
         yield run
@@ -122,7 +121,7 @@ def from_headers(found: Mapping[str, str]) -> Wishes:
         run = by_id(run_id)
         name = unquote(found[_RUN_NAME]) if _RUN_NAME in found else (run.name if run else None)
         tags = {**wishes.tags, **(run.tags if run else {})}
-        wishes = replace(wishes, run_id=run_id, run_name=name, tags=tags)
+        wishes = wishes._replace(run_id=run_id, run_name=name, tags=tags)
     retries = found.get(_RETRIES)
     if retries is not None and not retries.isdecimal():
         raise ConfigError(
@@ -151,8 +150,7 @@ def checked_tags(tags: Mapping[str, str], where: str) -> dict[str, str]:
 def _refined(outer: Wishes, tags: Mapping[str, str] | None, model: str | None, retries: int | None) -> Wishes:
     if retries is not None and (isinstance(retries, bool) or retries < 0):
         raise ConfigError(f"retries={retries!r}: give 0 (never try again) or more")
-    return replace(
-        outer,
+    return outer._replace(
         tags={**outer.tags, **checked_tags(tags, "tags")} if tags else outer.tags,
         model=model or outer.model,
         retries=outer.retries if retries is None else retries,

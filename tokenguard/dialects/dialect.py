@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tokenguard.call import Answered, Asked, Json, Usage
 
@@ -26,8 +25,7 @@ class EventReader(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(NamedTuple):
     """One wire format.
 
     ``ask`` reads a request, ``answer`` a whole reply, ``events`` a streamed one. ``with_usage``

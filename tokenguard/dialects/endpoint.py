@@ -6,9 +6,8 @@ Knowledge about URLs is in this file alone: paths name the dialect, hosts name t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
 from tokenguard.call import Where
@@ -67,8 +66,7 @@ _AWS_REGION: Final = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.")
 _OPENAI_REGION: Final = re.compile(r"^([a-z]{2})\.api\.openai\.com$")
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """What a URL says: the wire format, where it is, and what of the request stands in the path."""
 
     dialect: Dialect

@@ -12,15 +12,13 @@ import binascii
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 _BLANK_LINE: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r(?!\n)")
 _LINE: Final = re.compile(rb"\r\n|\n|\r")
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event: its bytes, its name (``None`` if it has none), and its data."""
 
     raw: bytes

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tokenguard import faults
@@ -62,26 +62,34 @@ class TelemetrySettings:
                 )
 
 
-@dataclass(slots=True)
 class Trace:
-    """The spans of one call while it is under way."""
+    """The spans of one call while it is under way.
 
-    leaf: Span
-    root: Span | None
-    outer: Span | None
-    """Somebody else's inference span around the call: usage is theirs to report, the cost is ours."""
-    retries: int = 0
+    ``outer`` is somebody else's inference span around it: usage is theirs to report, the cost is ours.
+    """
+
+    __slots__ = ("leaf", "outer", "retries", "root")
+
+    def __init__(self, leaf: Span, root: Span | None, outer: Span | None) -> None:
+        self.leaf = leaf
+        self.root = root
+        self.outer = outer
+        self.retries = 0
 
 
-@dataclass(slots=True)
 class Telemetry:
-    """Turns calls into spans and metrics. One per guard."""
+    """Turns calls into spans and metrics. One per guard.
 
-    settings: TelemetrySettings = field(default_factory=TelemetrySettings)
-    tree: bool = False
-    """Whether a call gets a root span above its leaf: it does where a policy may add more leaves."""
-    _tracing: Tracing | None = None
-    _metrics: Metrics | None = None
+    Args:
+        settings: What to emit.
+        tree: Whether a call gets a root span above its leaf, as it does where a policy may add leaves.
+    """
+
+    def __init__(self, settings: TelemetrySettings | None = None, *, tree: bool = False) -> None:
+        self.settings = settings or TelemetrySettings()
+        self.tree = tree
+        self._tracing: Tracing | None = None
+        self._metrics: Metrics | None = None
 
     def started(self, call: Call) -> Trace | None:
         """Start the spans of a call; ``None`` where nobody would see them."""

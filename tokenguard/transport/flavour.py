@@ -7,7 +7,6 @@ one to the other: at 64 calls at once, httpx runs at a quarter of httpx2's speed
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
 
@@ -29,11 +28,11 @@ _NOT_SENT: Final = frozenset(
 """Errors that can only come before a byte of the request has left."""
 
 
-@dataclass(frozen=True)
 class Flavour:
     """One HTTP library."""
 
-    module: ModuleType
+    def __init__(self, module: ModuleType) -> None:
+        self.module = module
 
     def is_trouble(self, error: BaseException) -> bool:
         """Whether the library raised it for a connection that failed: the kind worth another attempt."""

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from tokenguard import faults
 from tokenguard.call import Answered, Asked, Attempt, Call, Json, Receipt, Where
@@ -57,8 +56,7 @@ class Ledger(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Services:
+class Services(NamedTuple):
     """What the guard gives its seams."""
 
     policies: Policies
@@ -70,15 +68,22 @@ class Services:
     not_metered: Callable[[str], None]
 
 
-@dataclass(frozen=True)
 class Seam:
     """One guarded HTTP client: its library, its SDK, and how its requests are signed."""
 
-    services: Services
-    flavour: Flavour
-    sdk: str | None
-    retries: int
-    sign: Callable[[Any], Any] | None = None
+    def __init__(
+        self,
+        services: Services,
+        flavour: Flavour,
+        sdk: str | None,
+        retries: int,
+        sign: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self.services = services
+        self.flavour = flavour
+        self.sdk = sdk
+        self.retries = retries
+        self.sign = sign
 
     def begin(self, request: Any) -> Exchange:
         """Make the exchange for a request. Whatever fails in here, the request can still be sent.
