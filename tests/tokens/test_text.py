@@ -1,0 +1,104 @@
+"""Counts are tiktoken's, for every text, and no text can end the caller's request."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokenguard import faults
+from tokenguard.tokens import ranks, text
+
+MODELS = {"o200k_base": "gpt-4o", "cl100k_base": "gpt-4"}
+
+
+@given(st.text())
+@pytest.mark.parametrize("encoding", MODELS)
+def test_a_count_is_the_length_of_the_encoding(encoding: str, given_text: str) -> None:
+    """For any text, surrogates and special tokens included."""
+    assert text.count(given_text, MODELS[encoding]) == len(
+        ranks.encoding(encoding).encode_ordinary(given_text)
+    )
+
+
+@pytest.mark.parametrize("encoding", MODELS)
+def test_long_texts_are_counted_exactly_in_parts(encoding: str) -> None:
+    """Cutting a long text at line breaks before a letter or digit does not change its tokens."""
+    source = Path(json.__file__).parent.parent
+    long = "".join(path.read_text("utf-8") for path in sorted(source.glob("a*.py")))
+    long += "Zeile für Zeile, 一行一行\n" * 5000
+    assert len(long) > 5 * text._PART
+    assert len(text._parts(long)) > 3
+    assert text.count(long, MODELS[encoding]) == len(ranks.encoding(encoding).encode_ordinary(long))
+
+
+def test_special_tokens_are_text_like_any_other() -> None:
+    """A prompt that quotes a special token is counted, not refused."""
+    assert text.count("<|endoftext|>", "gpt-4o") == 7
+
+
+@pytest.mark.parametrize("run", [" ", "\t", "\n", "a", "ab", "-", "=", "的", "_"])
+def test_long_runs_are_counted_closely_and_quickly(run: str) -> None:
+    """60,000 of one character in a row are within 0.1 % or one token of the exact count."""
+    given_text = run * (60_000 // len(run))
+    exact = len(ranks.encoding("o200k_base").encode_ordinary(given_text))
+    assert text.count(given_text, "gpt-4o") == pytest.approx(exact, rel=1e-3, abs=1)
+
+
+def test_a_million_spaces_do_not_end_the_process() -> None:
+    """What overflows the tokenizer's stack is counted all the same."""
+    assert text.count("start " + " " * 1_000_000 + "end", "gpt-4o") == pytest.approx(7815, abs=5)
+
+
+def test_a_panic_of_the_tokenizer_becomes_an_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A panic, which is no Exception, is counted as a fault and answered with the estimate."""
+
+    class PanicException(BaseException):
+        pass
+
+    class Panics:
+        def encode_ordinary(self, _: str) -> list[int]:
+            raise PanicException("StackOverflow")
+
+    monkeypatch.setattr(ranks, "encoding", lambda _: Panics())
+    before = faults.counts().get("tokens.count", 0)
+    assert text.count("hello there, world", "gpt-4o") > 0
+    assert faults.counts()["tokens.count"] == before + 1
+
+
+def test_other_errors_pass_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the tokenizer's panic is caught: an interrupt still interrupts."""
+
+    class Interrupted:
+        def encode_ordinary(self, _: str) -> list[int]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ranks, "encoding", lambda _: Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        text.count("hello", "gpt-4o")
+
+
+@pytest.mark.parametrize(
+    ("model", "encoding"),
+    [
+        ("gpt-4o", "o200k_base"),
+        ("gpt-4.1-mini", "o200k_base"),
+        ("gpt-5", "o200k_base"),
+        ("gpt-oss-20b", "o200k_base"),
+        ("o4-mini", "o200k_base"),
+        ("claude-sonnet-4-5", "o200k_base"),
+        ("a model nobody knows", "o200k_base"),
+        ("gpt-4", "cl100k_base"),
+        ("gpt-4-turbo", "cl100k_base"),
+        ("gpt-3.5-turbo-0125", "cl100k_base"),
+        ("gpt-35-turbo", "cl100k_base"),
+        ("ft:gpt-3.5-turbo:acme", "cl100k_base"),
+        ("openai/gpt-4", "cl100k_base"),
+        ("text-embedding-3-small", "cl100k_base"),
+        ("davinci-002", "cl100k_base"),
+    ],
+)
+def test_a_model_has_the_encoding_that_openai_says(model: str, encoding: str) -> None:
+    """Known families have their own, everything else the newest."""
+    assert text.encoding_for(model) == encoding
