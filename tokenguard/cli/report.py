@@ -1,0 +1,170 @@
+"""``tokenguard report``: what was spent, by team, model, day or any tag, from the ledger."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tokenguard.errors import ConfigError, LedgerError
+from tokenguard.ledger import default_path, queries
+from tokenguard.ledger.periods import from_ns, zone
+from tokenguard.ledger.queries import Report, Row
+from tokenguard.ledger.recovery import recover_file
+from tokenguard.pricing.money import format_usd
+
+_PIPED_WIDTH: Final = 160  # nobody's window: a table in a file or a pipe is not squeezed into 80 columns
+
+
+def report(
+    by: Annotated[
+        str,
+        typer.Option(
+            help="What to group by, with commas: model, provider, operation, project, team, environment, "
+            "feature, customer, user, run, status, day, week, month, or a tag of your own (tag:NAME)."
+        ),
+    ] = "model",
+    since: Annotated[
+        str | None,
+        typer.Option(help="From when: 2026-11-01, 2026-11-01T15:00, 24h, 7d, 2w, today, yesterday."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Until when, in the same ways; a date is in the range to its end.")
+    ] = None,
+    tz: Annotated[
+        str | None,
+        typer.Option(help="Time zone of days and months, e.g. Europe/Berlin. Default: this machine's."),
+    ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="Only attempts with this value, e.g. team=search. Repeatable.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON; costs are exact nano-dollars.")
+    ] = False,
+    ledger: Annotated[
+        Path | None, typer.Option(help="The ledger's file. Default: $TOKENGUARD_LEDGER.")
+    ] = None,
+) -> None:
+    """Show what was spent. Exit codes: 0 done, 1 there is no ledger or it cannot be read, 2 wrong usage."""
+    path, now_ns = str(ledger or default_path()), time.time_ns()
+    errors = Console(stderr=True)
+    try:
+        keys = [key.strip() for key in by.split(",") if key.strip()]
+        recover_file(path, now_ns)  # what dead processes left behind is to be seen as lost, not as under way
+        found = queries.report(
+            path, by=keys, since=since, until=until, tz=tz, where=_conditions(where or []), now_ns=now_ns
+        )
+    except ConfigError as error:
+        errors.print(str(error), markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    except LedgerError as error:
+        errors.print(str(error), markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        typer.echo(json.dumps({"ledger": path, **found.as_json()}, indent=2))
+        return
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, _PIPED_WIDTH)
+    console.print(_table(found))
+    for note in _notes(found):
+        console.print(note, markup=False, highlight=False)
+
+
+def _conditions(where: list[str]) -> dict[str, str]:
+    found = {}
+    for condition in where:
+        name, equals, value = condition.partition("=")
+        if not equals or not name.strip():
+            raise ConfigError(f"--where {condition!r} is no condition; write it like team=search")
+        found[name.strip()] = value.strip()
+    return found
+
+
+_Cell = Callable[[Row], str]
+
+_ALWAYS: Final[list[tuple[str, _Cell]]] = [
+    ("Calls", lambda row: f"{row.calls:,}"),
+    ("Attempts", lambda row: f"{row.attempts:,}"),
+    ("Input", lambda row: f"{row.input_tokens:,}"),
+    ("Cached", lambda row: f"{row.cached_tokens:,}"),
+    ("Output", lambda row: f"{row.output_tokens:,}"),
+    ("Cost", lambda row: _usd(row, row.cost_nano)),
+]
+_IF_DIFFERENT: Final[list[tuple[str, Callable[[Row], bool], _Cell]]] = [
+    (
+        "At list price",
+        lambda row: row.list_cost_nano != row.cost_nano,
+        lambda row: _usd(row, row.list_cost_nano),
+    ),
+    (
+        "As asked",
+        lambda row: row.baseline_nano != row.cost_nano,
+        lambda row: _usd(row, row.baseline_nano),
+    ),
+    ("Estimated", lambda row: bool(row.estimated_nano), lambda row: f"{row.estimated_share:.1%}"),
+    ("Unpriced", lambda row: bool(row.unpriced), lambda row: f"{row.unpriced:,}"),
+    ("Unmetered", lambda row: bool(row.unmetered), lambda row: f"{row.unmetered:,}"),
+    ("Unknown", lambda row: bool(row.unknown), lambda row: f"{row.unknown:,}"),
+    ("Failed", lambda row: bool(row.failed), lambda row: f"{row.failed:,}"),
+    ("Under way", lambda row: bool(row.in_flight), lambda row: f"{row.in_flight:,}"),
+]
+
+
+def _usd(row: Row, nano: int) -> str:
+    """An amount; but where nothing in the group has a known cost it is not $0.00."""
+    without = row.unpriced + row.unmetered + row.unknown + row.in_flight
+    if nano or without < row.attempts or not row.attempts:
+        return format_usd(nano)
+    return format_usd(None) if row.unpriced else "unknown"
+
+
+def _table(found: Report) -> Table:
+    columns = _ALWAYS + [(head, cell) for head, shown, cell in _IF_DIFFERENT if shown(found.total)]
+    title = f"Usage by {', '.join(found.by)}" if found.by else "Usage"
+    table = Table(title=Text(f"{title}, {_range(found)}"), title_justify="left", show_footer=True)
+    for i, key in enumerate(found.by):
+        table.add_column(Text(key), footer="Total" if i == 0 else "", overflow="fold")
+    for head, cell in columns:
+        table.add_column(head, footer=cell(found.total), justify="right", no_wrap=True)
+    for row in found.rows:
+        keys = [Text("(none)", style="dim") if key is None else Text(key) for key in row.keys]
+        table.add_row(*keys, *(cell(row) for _, cell in columns))
+    return table
+
+
+def _range(found: Report) -> str:
+    in_zone, _ = zone(found.tz)
+
+    def shown(moment_ns: int) -> str:
+        return from_ns(moment_ns, in_zone).strftime("%Y-%m-%d %H:%M")
+
+    begin = "the beginning" if found.since_ns is None else shown(found.since_ns)
+    end = "now" if found.until_ns is None else shown(found.until_ns)
+    return f"from {begin} until {end} ({found.tz})"
+
+
+def _notes(found: Report) -> list[str]:
+    """What the reader of the table has to know to trust it."""
+    total, notes = found.total, []
+    if not total.attempts:
+        return ["No calls in this range."]
+    for i, key in enumerate(found.by):
+        if all(row.keys[i] is None for row in found.rows):
+            notes.append(f"No call in this range has a value for {key!r}.")
+    if total.unpriced:
+        notes.append("Unpriced attempts are not in the cost: no price is known for their model.")
+    if total.unmetered:
+        notes.append("Unmetered attempts are not in the cost: their answers said nothing of their usage.")
+    if total.unknown:
+        notes.append(
+            "Unknown attempts were sent, but nobody saw the answer: they may have been billed in full."
+        )
+    return notes

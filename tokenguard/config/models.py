@@ -1,0 +1,317 @@
+"""The settings as pydantic models: one table for each policy, and the arguments of a guard above them.
+
+A new policy is a :class:`PolicyTable` with its keys, and one line in :class:`Configuration`. Files,
+variables, messages, ``config show``, the JSON Schema and the reference page follow from that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Self, get_args, get_origin
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+
+from tokenguard.call import Meter
+from tokenguard.pricing import PriceOverride
+from tokenguard.pricing.overrides import check_unambiguous
+from tokenguard.retry import Retry
+from tokenguard.telemetry import TelemetrySettings
+from tokenguard.telemetry.telemetry import COMPAT
+
+_RETRY: Final = Retry()
+_TELEMETRY: Final = TelemetrySettings()
+
+Text = Annotated[str, Field(min_length=1)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+Price = str | int | float
+Day = datetime | date | str
+
+
+@dataclass(frozen=True, slots=True)
+class Must:
+    """What a key must be, as messages and the reference say it: "must be ...".
+
+    Attributes:
+        be: What is allowed.
+        default: What holds where nobody says anything and that is not one value.
+        entry: What is allowed of the entries of a table whose keys are free.
+    """
+
+    be: str
+    default: str | None = None
+    entry: str | None = None
+
+
+_TEXT: Final = Must("a text in quotes")
+_PRICE: Final = Must("a number of US dollars, 0 or more, best in quotes")
+_SECONDS: Final = Must("a number of seconds, 0 or more")
+_DAY: Final = Must("a day like 2026-07-01")
+
+
+class Table(BaseModel):
+    """A table of the configuration. Values are not converted: ``"3"`` is not a number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    short: ClassVar[str | None] = None
+    """The key that a bare value in the table's place is for: ``retry = 3``."""
+
+    def said(self) -> dict[str, Any]:
+        """The values that were given, by the name of the attribute."""
+        return {
+            name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set
+        }
+
+
+class PolicyTable(Table):
+    """A table that is one policy object, which has the last word on whether it makes sense."""
+
+    policy: ClassVar[type[Any]]
+
+    def made(self) -> Any:
+        """The policy.
+
+        Raises:
+            ConfigError: The policy refuses these values.
+        """
+        return self.policy(**self.said())
+
+    @model_validator(mode="after")
+    def _can_be_made(self) -> Self:
+        self.made()
+        return self
+
+
+class RetryTable(PolicyTable):
+    """How to try again."""
+
+    policy = Retry
+    short = "retries"
+
+    retries: Annotated[
+        Count | None, Must("a whole number, 0 or more", default="the client's own `max_retries`")
+    ] = Field(None, description="Further attempts after the first.")
+    base_s: Annotated[Seconds, _SECONDS] = Field(
+        _RETRY.base_s,
+        description="The first wait is drawn from 0 to this many seconds; the range doubles each time.",
+    )
+    cap_s: Annotated[Seconds, _SECONDS] = Field(
+        _RETRY.cap_s, description="No wait is drawn from more than 0 to this many seconds."
+    )
+    max_retry_after_s: Annotated[Seconds, _SECONDS] = Field(
+        _RETRY.max_retry_after_s,
+        description="Where the provider asks for a longer wait than this, the failure is handed on at once.",
+    )
+
+
+class TelemetryTable(PolicyTable):
+    """What to emit to OpenTelemetry."""
+
+    policy = TelemetrySettings
+
+    spans: Annotated[Literal["own", "metrics", "off"], Must('"own", "metrics" or "off"')] = Field(
+        _TELEMETRY.spans,
+        description="`own` emits spans and metrics; `metrics` leaves spans to another instrumentation; "
+        "`off` emits nothing.",
+    )
+    compat: Annotated[
+        frozenset[str],
+        PlainSerializer(sorted, return_type=list[str]),
+        Must("a list of " + ", ".join(f'"{name}"' for name in COMPAT)),
+    ] = Field(
+        _TELEMETRY.compat,
+        strict=False,
+        description="Whose cost attributes to put on spans besides our own.",
+        json_schema_extra={"items": {"type": "string", "enum": list(COMPAT)}},
+    )
+    metric_tags: Annotated[tuple[str, ...], Must("a list of names of tags")] = Field(
+        _TELEMETRY.metric_tags,
+        strict=False,
+        description="Tags that become metric attributes. `customer` and `user` may not: a series for every "
+        "customer drowns a metrics backend.",
+    )
+    max_tag_values: Annotated[int, Must("a whole number, 1 or more")] = Field(
+        _TELEMETRY.max_tag_values,
+        ge=1,
+        description="Distinct values of one tag that metrics tell apart; later ones become `other`.",
+    )
+
+
+class PriceTable(PolicyTable):
+    """A price of your own, which wins over the public one."""
+
+    policy = PriceOverride
+
+    model: Annotated[Text, Must("the name of a model, or a pattern with * and ?")] = Field(
+        description="The model, or a pattern with `*` and `?`."
+    )
+    provider: Annotated[Text | None, _TEXT] = Field(
+        None, description="Only for calls to this provider (`openai`, `azure.ai.openai`, `aws` ...)."
+    )
+    origin: Annotated[Text | None, _TEXT] = Field(
+        None, description="Only for calls to this `https://host[:port]`."
+    )
+    region: Annotated[Text | None, _TEXT] = Field(
+        None, description="Only for calls to this region, where the endpoint names one."
+    )
+    service_tier: Annotated[Text | None, _TEXT] = Field(
+        None,
+        description="Only for this processing (`batch`, `flex`, `priority`, `fast` ...). Without it a "
+        "discount is on every tier, and amounts are for `standard` processing.",
+    )
+    prices: Annotated[dict[str, Price], Must("a table of US dollars by meter", entry=_PRICE.be)] = Field(
+        {},
+        description=f"USD per million units, by meter: {', '.join(f'`{meter}`' for meter in Meter)}.",
+        json_schema_extra={
+            "properties": {meter.value: {"type": ["string", "number"]} for meter in Meter},
+            "additionalProperties": False,
+        },
+    )
+    per_request: Annotated[Price | None, _PRICE] = Field(None, description="USD for each request, on top.")
+    per_second: Annotated[Price | None, _PRICE] = Field(None, description="USD for each second of audio.")
+    gpu_hour_usd: Annotated[Price | None, _PRICE] = Field(
+        None,
+        description="What an hour of the machine costs; with `tokens_per_second` the price of every token is "
+        "`gpu_hour_usd / (3600 * tokens_per_second)`.",
+    )
+    tokens_per_second: Annotated[Price | None, Must("a number, more than 0")] = Field(
+        None,
+        description="Tokens, in and out, that the machine works off in a second, averaged over the hours you "
+        "pay for.",
+    )
+    discount: Annotated[Text | None, Must('a percentage like "15%", up to 100%')] = Field(
+        None, description='Off the public price, as `"15%"`.'
+    )
+    from_: Annotated[Day | None, _DAY] = Field(None, alias="from", description="First day, UTC.")
+    until: Annotated[Day | None, _DAY] = Field(None, description="Day on which it no longer holds, UTC.")
+
+
+def _or_short(table: type[Table]) -> BeforeValidator:
+    def expanded(value: Any) -> Any:
+        return {table.short: value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+    return BeforeValidator(expanded, json_schema_input_type=table | Count | Literal[False])
+
+
+class Configuration(Table):
+    """Everything that a guard takes, but for its clock."""
+
+    retry: Annotated[
+        RetryTable | Literal[False],
+        _or_short(RetryTable),
+        Must("a number of retries, false or a [retry] table"),
+    ] = Field(
+        RetryTable(),
+        description="How to try again: `retry = 3` is short for `[retry] retries = 3`; `false` leaves the "
+        "SDK's own loop alone.",
+    )
+    ledger: Annotated[
+        Text | Literal[False] | None,
+        Must("a path in quotes, or false", default="`tokenguard/ledger.db` in the user's folder for state"),
+    ] = Field(
+        None, description="The ledger's file, relative to the file that says so; `false` for no ledger."
+    )
+    durability: Annotated[Literal["normal", "full"], Must('"normal" or "full"')] = Field(
+        "normal",
+        description="`full` also survives a power cut (one disk sync per call); `normal` survives anything "
+        "that happens to the process.",
+    )
+    on_unpriced: Annotated[Literal["warn", "refuse"], Must('"warn" or "refuse"')] = Field(
+        "warn", description="`refuse` raises `UnpricedModelError` before anything is sent."
+    )
+    stream_usage: Annotated[bool, Must("true or false")] = Field(
+        True,
+        description="Ask for the usage of OpenAI chat streams that did not ask for it, and take the extra "
+        "chunk out again.",
+    )
+    tags: Annotated[dict[Text, str], Must("a table of texts", entry=_TEXT.be)] = Field(
+        {}, description="Tags on every call; the context's tags are added to them."
+    )
+    telemetry: Annotated[TelemetryTable, Must("a [telemetry] table")] = Field(
+        TelemetryTable(), description="What to emit to OpenTelemetry."
+    )
+    deployments: Annotated[
+        dict[Text, Text], Must("a table of names of models", entry="the name of a model in quotes")
+    ] = Field({}, description="Deployment name (Azure) or alias to model name, for prices.")
+    prices: Annotated[tuple[PriceTable, ...], Must("[[prices]] tables")] = Field(
+        (), strict=False, description="Prices of your own, which win over the public ones."
+    )
+
+    @field_validator("prices")
+    @classmethod
+    def _unambiguous(cls, prices: tuple[PriceTable, ...]) -> tuple[PriceTable, ...]:
+        check_unambiguous([price.made() for price in prices])
+        return prices
+
+    def arguments(self) -> dict[str, Any]:
+        """What was said, as keyword arguments for :class:`tokenguard.Guard`."""
+        return {name: _argument(type(self).model_fields[name], value) for name, value in self.said().items()}
+
+    def effective(self) -> dict[str, Any]:
+        """Every key, shaped as in TOML; ``None`` where the default is not one value (``Must.default``)."""
+        dumped: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
+        dumped["prices"] = [
+            price.model_dump(mode="json", by_alias=True, exclude_unset=True) for price in self.prices
+        ]
+        return dumped
+
+
+def _argument(field: FieldInfo, value: Any) -> Any:
+    if isinstance(value, PolicyTable):
+        return value.made()
+    if isinstance(value, tuple):
+        return tuple(item.made() if isinstance(item, PolicyTable) else item for item in value)
+    return None if value is False and field.annotation is not bool else value
+
+
+class Key(NamedTuple):
+    """A key that may be said. ``path`` is that of a file: ``("prices", "from")``."""
+
+    path: tuple[str, ...]
+    field: FieldInfo
+    table: type[Table] | None
+    """Its own table, if its value is one with keys of ours."""
+
+    @property
+    def must(self) -> Must:
+        """What its value must be."""
+        return next(entry for entry in self.field.metadata if isinstance(entry, Must))
+
+    @property
+    def is_array(self) -> bool:
+        """Whether its value is a list."""
+        return get_origin(self.field.annotation) in (tuple, frozenset)
+
+    @property
+    def is_mapping(self) -> bool:
+        """Whether its value is a table whose keys are free."""
+        return get_origin(self.field.annotation) is dict
+
+
+def keys(table: type[Table] = Configuration, above: tuple[str, ...] = ()) -> Iterator[Key]:
+    """Every key that may be said, tables before what is in them."""
+    for name, field in table.model_fields.items():
+        path = (*above, field.alias or name)
+        own = _own_table(field.annotation)
+        yield Key(path, field, own)
+        if own is not None:
+            yield from keys(own, path)
+
+
+def _own_table(annotation: Any) -> type[Table] | None:
+    for part in (annotation, *get_args(annotation)):
+        if isinstance(part, type) and issubclass(part, Table):
+            return part
+    return None
