@@ -8,7 +8,7 @@ also an instance of that SDK's own base error, so that existing ``except openai.
 from __future__ import annotations
 
 from types import new_class
-from typing import Any
+from typing import cast
 
 
 class GuardError(Exception):
@@ -57,12 +57,12 @@ def for_sdk(error: GuardError, base: type[Exception]) -> GuardError:
     ours = type(error)
     both = _combined.get((ours, base))
     if both is None:
-        both = _combined[ours, base] = new_class(ours.__name__, (ours, base))
+        both = _combined[ours, base] = cast("type[GuardError]", new_class(ours.__name__, (ours, base)))
         both.__module__, both.__doc__ = ours.__module__, ours.__doc__
-    made: GuardError = both.__new__(both)
+    made = GuardError.__new__(both)
     made.args = error.args
     made.__dict__.update(error.__dict__)
     return made
 
 
-_combined: dict[tuple[type[GuardError], type[Exception]], type[Any]] = {}
+_combined: dict[tuple[type[GuardError], type[Exception]], type[GuardError]] = {}

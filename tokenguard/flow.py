@@ -58,6 +58,10 @@ class Prices(Protocol):
         """What a usage costs."""
         ...
 
+    def model_for(self, where: Where, *, requested: str, served: str | None, at_ns: int) -> str:
+        """The name of the model that a call is billed for."""
+        ...
+
 
 class Policies(NamedTuple):
     """Everything that has a say in a call's life."""
@@ -73,7 +77,7 @@ def flow(call: Call, dialect: Dialect, policies: Policies) -> Flow:
     """A metered call: attempts until one answers or no further one is worth it, each written down."""
     if policies.refuse_unpriced:
         _refuse_unpriced(call, policies)  # raises before a cent is spent
-    call.trace = policies.telemetry.started(call)
+    call.trace = call.trace or policies.telemetry.started(call)  # a redirected call has begun already
     role, waited = "primary", 0.0
     while True:
         attempt = _next_attempt(call, policies, role, waited)
@@ -81,7 +85,11 @@ def flow(call: Call, dialect: Dialect, policies: Policies) -> Flow:
         yield Settle(attempt)
         if attempt.status == "ok" or attempt.delivered:
             break
-        if (yield from _usage_was_refused(call, outcome)):
+        refused = yield from _usage_was_refused(call, outcome)
+        if isinstance(refused, Failure):
+            outcome = refused
+            break
+        if refused:
             role, waited = "without_usage", 0.0
             continue
         wait = _wait(call, outcome, policies)
@@ -151,16 +159,20 @@ def _next_attempt(call: Call, policies: Policies, role: str, waited: float) -> A
 def _wait(call: Call, outcome: Reply | Failure, policies: Policies) -> float | None:
     if policies.retry is None or not call.replayable:
         return None
-    made = sum(attempt.role != "without_usage" for attempt in call.attempts)
+    made = sum(_counts_as_try(attempt) for attempt in call.attempts)
     now_ns = call.started_ns + outcome.elapsed_ns
     return policies.retry.wait(outcome, made=made, allowed=call.retries, now_ns=now_ns)
 
 
+def _counts_as_try(attempt: Attempt) -> bool:
+    """Whether it uses up one of the call's tries: a hop on the way and our own second asking do not."""
+    hop = attempt.http_status is not None and 300 <= attempt.http_status < 400
+    return not hop and attempt.role != "without_usage"
+
+
 def _refuse_unpriced(call: Call, policies: Policies) -> None:
     nothing = Usage(meters={Meter.INPUT: 0, Meter.OUTPUT: 0})
-    charge = policies.prices.charge(
-        nothing, where=call.where, model=call.asked.model, service_tier=None, at_ns=call.started_ns
-    )
+    charge = _charge(call, nothing, call.asked.model, Answered(), policies)
     if charge.cost_nano is None:
         raise UnpricedModelError(
             f"no price is known for model {call.asked.model!r} at {call.where.origin} "
@@ -169,14 +181,15 @@ def _refuse_unpriced(call: Call, policies: Policies) -> None:
         )
 
 
-def _usage_was_refused(call: Call, outcome: Reply | Failure) -> Generator[Effect, Any, bool]:
+def _usage_was_refused(call: Call, outcome: Reply | Failure) -> Generator[Effect, Any, bool | Failure]:
     """Whether an older server refused the usage that only we asked for: then ask as the caller did."""
     if not call.hides_usage or not isinstance(outcome, Reply) or outcome.status not in (400, 422):
         return False
-    body = yield Read(outcome)
-    refused = isinstance(body, Body) and b"stream_options" in body.content
-    call.hides_usage = call.hides_usage and not refused
-    return refused
+    body: Body | Failure = yield Read(outcome)
+    if isinstance(body, Failure):
+        return body
+    call.hides_usage = b"stream_options" not in body.content
+    return not call.hides_usage
 
 
 def _note_head(attempt: Attempt, reply: Reply) -> None:
@@ -213,7 +226,7 @@ def _settle_body(attempt: Attempt, dialect: Dialect, body: Body, policies: Polic
         attempt.anomalies += ("reply_not_json",)
         _settle_usage(attempt, Answered(), body.elapsed_ns, policies)
         return
-    if answered.usage is None and dialect.events is not None:
+    if dialect.events is not None and (answered.usage is None or policies.telemetry.captures):
         answered = answered._replace(text=made_text(parsed))
     _settle_usage(attempt, answered, body.elapsed_ns, policies)
 
@@ -223,9 +236,13 @@ def _settle_stream(attempt: Attempt, end: End, policies: Policies) -> None:
     attempt.delivered = True
     attempt.first_token_ns = end.first_token_ns
     _settle_usage(attempt, end.answered, end.elapsed_ns, policies, cut=end.how != "complete")
+    if attempt.status == "error":
+        return  # the provider said why, in the stream
     if end.how == "broken":
-        attempt.status, attempt.error_type = "error", type(end.error).__name__
-    elif end.how != "complete" and attempt.basis is not CostBasis.USAGE:
+        cancelled = not isinstance(end.error, Exception)
+        attempt.status = "aborted" if cancelled else "error"
+        attempt.error_type = type(end.error).__name__
+    elif end.how != "complete" and (attempt.usage is None or attempt.usage.estimated):
         attempt.status = "aborted"
 
 
@@ -251,12 +268,17 @@ def _settle_usage(
         attempt.status, attempt.error_type = "error", answered.error_type
 
 
-def _estimated(attempt: Attempt, answered: Answered) -> Usage:
-    """Our own count: the input as the provider gave it or as we sent it, the output as delivered."""
+def _estimated(attempt: Attempt, answered: Answered) -> Usage | None:
+    """Our own count: the input as the provider gave it or as we sent it, the output as delivered.
+
+    ``None`` for an upload, which is not read: it is not nothing, and nobody knows how much it is.
+    """
     known = answered.usage.meters if answered.usage else {}
     meters = {meter: n for meter, n in known.items() if not meter.is_output}
     if not meters:
-        meters[Meter.INPUT] = estimate(sent_text(attempt.call.body or {}))
+        if not attempt.call.body:
+            return None
+        meters[Meter.INPUT] = estimate(sent_text(attempt.call.body))
     meters[Meter.OUTPUT] = max(estimate(answered.text), known.get(Meter.OUTPUT, 0))
     return Usage(meters=meters, raw=answered.usage.raw if answered.usage else None, estimated=True)
 
@@ -271,28 +293,44 @@ def _price(
     if usage is None or not usage.meters:
         attempt.basis = CostBasis.UNMETERED
         return
-    served = answered.model or call.asked.model
-
-    def charged(model: str) -> Charge:
-        return policies.prices.charge(
-            usage,
-            where=call.where,
-            model=model,
-            service_tier=answered.service_tier,
-            at_ns=call.started_ns,
-            inference_geo=answered.inference_geo,
-            speed=answered.speed,
-        )
-
-    attempt.charge = charged(served)
-    if attempt.charge.cost_nano is None and served != call.asked.model:
-        attempt.charge = charged(call.asked.model)  # an alias or a deployment that only we know
+    attempt.charge = _charge(call, usage, call.asked.model, answered, policies)
     if attempt.charge.cost_nano is None:
         attempt.basis = CostBasis.UNPRICED
     else:
         attempt.basis = CostBasis.ESTIMATED if usage.estimated else CostBasis.USAGE
-    asked = call.model_asked
-    attempt.baseline_nano = charged(asked).cost_nano if asked else attempt.charge.cost_nano
+    baseline = attempt.charge
+    if call.model_asked:
+        baseline = _charge(call, usage, call.model_asked, answered._replace(model=None), policies)
+    attempt.baseline_nano = baseline.cost_nano
+
+
+def _charge(call: Call, usage: Usage, model: str, answered: Answered, policies: Policies) -> Charge:
+    """What a usage costs, asked for under one model name and answered, perhaps, under another.
+
+    Unpriced where the price book itself is broken.
+    """
+    prices, where, at_ns = policies.prices, call.where, call.started_ns
+    try:
+        return prices.charge(
+            usage,
+            where=where,
+            model=prices.model_for(where, requested=model, served=answered.model, at_ns=at_ns),
+            service_tier=answered.service_tier,
+            at_ns=at_ns,
+            inference_geo=answered.inference_geo,
+            speed=answered.speed,
+        )
+    except Exception as fault:
+        faults.note("pricing.charge", fault)
+        return Charge(None, None, (), "")
+
+
+def _price_set(policies: Policies) -> str:
+    try:
+        return policies.prices.price_set
+    except Exception as fault:
+        faults.note("pricing.price_set", fault)
+        return ""
 
 
 def _receipt(call: Call, policies: Policies) -> Receipt:
@@ -326,7 +364,7 @@ def _receipt(call: Call, policies: Policies) -> Receipt:
         list_cost_nano=_sum(a.charge.list_cost_nano if a.charge else None for a in billed),
         baseline_nano=0 if last.basis is CostBasis.NONE else last.baseline_nano,
         cost_basis=last.basis,
-        price_set=policies.prices.price_set,
+        price_set=_price_set(policies),
         attempts=len(call.attempts),
         waited_s=sum(attempt.waited_s for attempt in call.attempts),
         anomalies=tuple(anomaly for a in call.attempts for anomaly in a.anomalies),

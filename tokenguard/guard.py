@@ -27,12 +27,15 @@ from tokenguard.retry.policy import DEFAULT_RETRIES
 from tokenguard.run import Run, by_id
 from tokenguard.telemetry import Telemetry, TelemetrySettings
 from tokenguard.transport import dropped
-from tokenguard.transport.seam import Clock, Services
+from tokenguard.transport.seam import CALL_ID, Clock, Services
 from tokenguard.wishes import checked_tags, within
 
 Client = TypeVar("Client")
 Observer = Callable[[Receipt], None]
 
+_CALL_HEADER: Final = "x-tokenguard-call-id"
+_HOLDERS: Final = (None, "response", "_response", "http_response", "request")
+"""Where the things that an SDK gives for a call keep its response, or its request where there is none."""
 _KEPT: Final = 1024
 """Receipts that a guard keeps for ``receipt()``, the oldest forgotten first."""
 
@@ -205,7 +208,7 @@ class Guard:
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until everything that is over is in the ledger; False if that took too long."""
-        dropped.flush()
+        dropped.flush(timeout_s)
         return self.ledger.flush(timeout_s) if self.ledger is not None else True
 
     def close(self) -> None:
@@ -270,12 +273,20 @@ def _keys(response: object) -> Iterator[str]:
     """Under which keys a receipt may be found, the surest first."""
     if isinstance(response, str):
         yield response
-    for holder in (response, getattr(response, "response", None), getattr(response, "http_response", None)):
-        headers = getattr(holder, "headers", None)
-        call_id = headers.get("x-tokenguard-call-id") if headers is not None else None
-        if call_id:
-            yield call_id
+    for name in _HOLDERS:
+        holder = response if name is None else _look(response, name)
+        for found, key in ((_look(holder, "headers"), _CALL_HEADER), (_look(holder, "extensions"), CALL_ID)):
+            call_id = found.get(key) if isinstance(found, Mapping) else None
+            if call_id:
+                yield call_id
     for name in ("_request_id", "request_id", "id"):
-        value = getattr(response, name, None)
+        value = _look(response, name)
         if isinstance(value, str):
             yield value
+
+
+def _look(thing: object, name: str) -> Any:
+    try:
+        return getattr(thing, name, None)
+    except RuntimeError:  # an HTTP error says so where it was never given a request
+        return None

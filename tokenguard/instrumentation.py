@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib.abc
-import importlib.util
 import sys
 import threading
 from collections.abc import Callable
@@ -108,7 +107,6 @@ class _Instrumentation(importlib.abc.MetaPathFinder):
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
         self._undo: list[Callable[[], None]] = []
-        self._looking = False
 
     def install(self) -> None:
         sys.meta_path.insert(0, self)
@@ -123,15 +121,13 @@ class _Instrumentation(importlib.abc.MetaPathFinder):
         while self._undo:
             self._undo.pop()()
 
-    def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:  # noqa: ARG002
+    def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
         """Let the others find an SDK's base client, and change it once it is loaded."""
-        if name not in _SDK_BASES or self._looking:
+        if name not in _SDK_BASES:
             return None
-        self._looking = True
-        try:
-            spec = importlib.util.find_spec(name)
-        finally:
-            self._looking = False
+        others = (finder for finder in sys.meta_path if finder is not self)
+        specs = (finder.find_spec(name, path, target) for finder in others)
+        spec = next((found for found in specs if found is not None), None)
         if spec is not None and spec.loader is not None:
             load = spec.loader.exec_module
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__path__":  # or `import tokenguard.openai.types` would load the SDK's modules twice
+        raise AttributeError(name)
     value = getattr(_sdk, name)
     if isinstance(value, type) and issubclass(value, SyncAPIClient | AsyncAPIClient):
         return guarded_class(value)

@@ -6,10 +6,12 @@ from tokenguard.call import Answered, Asked, Json, Meter, Usage
 from tokenguard.dialects.dialect import (
     Dialect,
     details,
+    items,
     optional_float,
     optional_int,
     optional_str,
     read_usage,
+    require,
     tokens,
 )
 from tokenguard.dialects.openai_chat import error_type
@@ -28,23 +30,39 @@ def ask(body: Json) -> Asked:
 
 
 def usage(block: Json) -> Usage:
-    """Disjoint meters of a usage block. Anthropic's are disjoint already; writes are split by lifetime."""
-    written = tokens(block, "cache_creation_input_tokens")
-    long = tokens(details(block, "cache_creation"), "ephemeral_1h_input_tokens")
+    """Disjoint meters of a usage block. Anthropic's are disjoint already; writes are split by lifetime.
+
+    A compaction of the context is billed like any other inference, but only told among the iterations.
+    """
+    meters = _meters(block)
+    for iteration in items(block, "iterations"):
+        if iteration.get("type") == "compaction":
+            for meter, n in _meters(iteration).items():
+                meters[meter] = meters.get(meter, 0) + n
+    return Usage(
+        meters=meters,
+        reasoning=tokens(details(block, "output_tokens_details"), "thinking_tokens"),
+        raw=block,
+    )
+
+
+def _meters(block: Json) -> dict[Meter, int]:
+    require(block, "input_tokens", "output_tokens")
+    lifetimes = details(block, "cache_creation")
+    long = tokens(lifetimes, "ephemeral_1h_input_tokens")
+    short = tokens(block, "cache_creation_input_tokens") - long
+    if block.get("cache_creation_input_tokens") is None:
+        short = tokens(lifetimes, "ephemeral_5m_input_tokens")
     meters = {
         Meter.CACHE_READ: tokens(block, "cache_read_input_tokens"),
-        Meter.CACHE_WRITE: written - long,
+        Meter.CACHE_WRITE: short,
         Meter.CACHE_WRITE_1H: long,
         Meter.WEB_SEARCHES: tokens(details(block, "server_tool_use"), "web_search_requests"),
     }
     meters = {meter: n for meter, n in meters.items() if n}
     meters[Meter.INPUT] = tokens(block, "input_tokens")
     meters[Meter.OUTPUT] = tokens(block, "output_tokens")
-    return Usage(
-        meters=meters,
-        reasoning=tokens(details(block, "output_tokens_details"), "thinking_tokens"),
-        raw=block,
-    )
+    return meters
 
 
 def answer(body: Json) -> Answered:

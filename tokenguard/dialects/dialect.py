@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from tokenguard.call import Answered, Asked, Json, Usage
 
@@ -42,24 +42,49 @@ class Dialect(NamedTuple):
     with_usage: Callable[[Json], Json | None] | None = None
 
 
+_MOST: Final = 2**40
+"""No count is higher: a trillion tokens would take any model years, and must not overflow a column."""
+
+
 def tokens(block: Json, name: str) -> int:
     """A count from a usage block; 0 where it is absent or null.
 
     Raises:
         TypeError: It is there, but it is not a whole number.
+        ValueError: No call can have used that much.
     """
     value = block.get(name)
     if value is None:
         return 0
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} is {value!r}, not a whole number of tokens")
+    if value > _MOST:
+        raise ValueError(f"{name} is beyond any call")
     return value
+
+
+def require(block: Json, *names: str) -> None:
+    """Make sure that a usage block says something: tokens that it does not speak of are not 0.
+
+    Raises:
+        TypeError: It has none of these counts.
+    """
+    for name in names:
+        if block.get(name) is not None:
+            return
+    raise TypeError(f"a usage block without {' or '.join(names)}")
 
 
 def details(block: Json, name: str) -> Json:
     """A nested block of a usage block; empty where it is absent or null."""
     value = block.get(name)
     return value if isinstance(value, dict) else {}
+
+
+def items(body: Json, name: str) -> list[Json]:
+    """The objects in a list; empty where it is absent or no list."""
+    value = body.get(name)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def optional_int(body: Json, name: str) -> int | None:
@@ -86,9 +111,9 @@ def read_usage(read: Callable[[Json], Usage], block: object) -> Usage | None:
     A block that is not understood is kept whole in ``raw`` with no meters, so that the ledger has
     what the provider sent, and the receipt says that it could not be read.
     """
-    if not isinstance(block, dict):
+    if not isinstance(block, dict) or not block:
         return None
     try:
         return read(block)
-    except (TypeError, ValueError, AttributeError):
+    except (TypeError, ValueError, OverflowError):
         return Usage(meters={}, raw=block)

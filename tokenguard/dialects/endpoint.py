@@ -26,6 +26,7 @@ _BY_TAIL: Final[dict[str, Dialect]] = {
     "images/generations": openai_media.IMAGES,
     "images/edits": openai_media.IMAGES,
     "images/variations": openai_media.IMAGES,
+    "responses/compact": RESPONSES,
     "v1/messages": MESSAGES,
 }
 _BY_LAST: Final[dict[str, Dialect]] = {
@@ -36,9 +37,9 @@ _BY_LAST: Final[dict[str, Dialect]] = {
 
 _AZURE_DEPLOYMENT: Final = re.compile(r"/openai/deployments/([^/]+)/")
 _VERTEX: Final = re.compile(
-    r"/locations/(?P<region>[^/]+)/publishers/anthropic/models/(?P<model>[^/:]+):(?P<verb>\w+)$"
+    r"/locations/(?P<region>[^/]+)/publishers/anthropic/models/(?P<model>[^/:]+):(?P<verb>rawPredict|streamRawPredict)$"
 )
-_BEDROCK: Final = re.compile(r"/model/(?P<model>[^/]+)/(?P<verb>invoke|invoke-with-response-stream)$")
+_BEDROCK: Final = re.compile(r"/model/(?P<model>.+)/(?P<verb>invoke|invoke-with-response-stream)$")
 
 # Hosts with a name of their own in gen_ai.provider.name (OpenTelemetry GenAI conventions), and the
 # channel through which they are billed. The first match wins.
@@ -48,12 +49,12 @@ _HOSTS: Final[tuple[tuple[re.Pattern[str], str, str], ...]] = tuple(
         (r"(^|\.)api\.openai\.com$", "openai", "direct"),
         (r"(^|\.)api\.anthropic\.com$", "anthropic", "direct"),
         (
-            r"\.(openai\.azure\.com|cognitiveservices\.azure\.com|services\.ai\.azure\.com|azure-api\.net)$",
+            r"\.(openai\.azure\.(com|us|cn)|cognitiveservices\.azure\.com|services\.ai\.azure\.com|azure-api\.net)$",
             "azure.ai.openai",
             "azure",
         ),
         (r"^bedrock(-[a-z]+)?[.-].*(amazonaws\.com(\.cn)?|api\.aws)$", "aws.bedrock", "bedrock"),
-        (r"aiplatform\.googleapis\.com$", "gcp.vertex_ai", "vertex"),
+        (r"aiplatform\.(\w+\.rep\.)?googleapis\.com$", "gcp.vertex_ai", "vertex"),
         (r"(^|\.)api\.groq\.com$", "groq", "compatible"),
         (r"(^|\.)api\.mistral\.ai$", "mistral_ai", "compatible"),
         (r"(^|\.)api\.deepseek\.com$", "deepseek", "compatible"),
@@ -86,7 +87,7 @@ def find(method: str, scheme: str, host: str, port: int | None, path: str) -> En
     if match := _BEDROCK.search(path):
         streams = match["verb"] != "invoke"
         return Endpoint(MESSAGES, _named(where, "aws.bedrock", "bedrock"), unquote(match["model"]), streams)
-    parts = path.rsplit("/", 2)
+    parts = path.rstrip("/").rsplit("/", 2)
     dialect = _BY_TAIL.get("/".join(parts[-2:])) or _BY_LAST.get(parts[-1])
     if dialect is None:
         return None

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from tokenguard.call import Answered, Asked, Json, Meter, Usage
 from tokenguard.dialects.dialect import (
     Dialect,
     details,
+    items,
     optional_float,
     optional_int,
     optional_str,
     read_usage,
+    require,
     tokens,
 )
+from tokenguard.dialects.words import made_text
+
+_CALLED: Final = ("name", "arguments", "input")  # a function has arguments, a custom tool an input
 
 
 def ask(body: Json) -> Asked:
@@ -30,25 +35,32 @@ def ask(body: Json) -> Asked:
 
 
 def usage(block: Json) -> Usage:
-    """Disjoint meters of a usage block: cached, written, audio and image tokens leave the prompt."""
+    """Disjoint meters of a usage block: cached, written, audio and image tokens leave the prompt.
+
+    Reasoning is part of the completion, but for xAI, which counts it beside: the total tells.
+    """
+    require(block, "prompt_tokens", "completion_tokens")
     prompt, completion = tokens(block, "prompt_tokens"), tokens(block, "completion_tokens")
     sent = details(block, "prompt_tokens_details")
     made = details(block, "completion_tokens_details")
+    reasoning, total = tokens(made, "reasoning_tokens"), block.get("total_tokens")
+    if total == prompt + completion + reasoning:
+        completion += reasoning
     meters = {
         Meter.CACHE_READ: tokens(sent, "cached_tokens"),
         Meter.CACHE_WRITE: tokens(sent, "cache_write_tokens"),
         Meter.AUDIO_INPUT: tokens(sent, "audio_tokens"),
         Meter.IMAGE_INPUT: tokens(sent, "image_tokens"),
         Meter.AUDIO_OUTPUT: tokens(made, "audio_tokens"),
+        Meter.IMAGE_OUTPUT: tokens(made, "image_tokens"),
     }
     meters = {meter: n for meter, n in meters.items() if n}
-    output = completion - meters.get(Meter.AUDIO_OUTPUT, 0)
-    meters[Meter.INPUT] = prompt - sum(n for meter, n in meters.items() if not meter.is_output)
-    meters[Meter.OUTPUT] = output
-    total = block.get("total_tokens")
+    apart = sum(n for meter, n in meters.items() if meter.is_output)
+    meters[Meter.INPUT] = prompt - (sum(meters.values()) - apart)
+    meters[Meter.OUTPUT] = completion - apart
     return Usage(
         meters=meters,
-        reasoning=tokens(made, "reasoning_tokens"),
+        reasoning=reasoning,
         total=total if isinstance(total, int) else None,
         raw=block,
     )
@@ -56,13 +68,14 @@ def usage(block: Json) -> Usage:
 
 def answer(body: Json) -> Answered:
     """Read a whole reply."""
-    choices = [choice for choice in body.get("choices") or () if isinstance(choice, dict)]
+    choices = items(body, "choices")
     return Answered(
         response_id=optional_str(body, "id"),
         model=optional_str(body, "model"),
         service_tier=optional_str(body, "service_tier"),
         finish_reasons=tuple(str(c["finish_reason"]) for c in choices if c.get("finish_reason")),
         usage=read_usage(usage, body.get("usage")),
+        error_type=error_type(body["error"]) if body.get("error") else None,
     )
 
 
@@ -84,8 +97,8 @@ class Events:
         """Take one chunk in; True for the one that carries only the usage."""
         if self._id is None:
             self._id = optional_str(data, "id")
-        self._model = data.get("model") or self._model
-        self._tier = data.get("service_tier") or self._tier
+        self._model = optional_str(data, "model") or self._model
+        self._tier = optional_str(data, "service_tier") or self._tier
         choices = data.get("choices")
         if choices:
             for choice in choices:
@@ -93,20 +106,22 @@ class Events:
         block = data.get("usage")
         if block:
             self._usage = read_usage(usage, block)
-        if "error" in data:
+        if data.get("error"):
             self._error = error_type(data["error"])
         return bool(block) and choices == []
 
     def _take(self, choice: Json) -> None:
         reason = choice.get("finish_reason")
         if reason:
-            self._finish[choice.get("index", 0)] = reason
+            self._finish[optional_int(choice, "index") or 0] = str(reason)
         delta = choice.get("delta")
         if not delta:
             delta = choice  # legacy completions have their text in the choice itself
         text = delta.get("content") or delta.get("text") or delta.get("refusal")
         if not text:
             text = _other_content(delta)
+        elif not isinstance(text, str):
+            text = made_text({"content": text})  # Mistral streams lists of parts
         if text:
             self.started = True
             self._text.append(text)
@@ -129,13 +144,16 @@ def _other_content(delta: Json) -> str:
     reasoning = delta.get("reasoning_content") or delta.get("reasoning")
     if isinstance(reasoning, str):
         return reasoning
-    parts: list[str] = []
-    for tool in delta.get("tool_calls") or ():
-        function = tool.get("function") or {}
-        parts += [function.get("name") or "", function.get("arguments") or ""]
-    audio = delta.get("audio")
-    if isinstance(audio, dict):
-        parts.append(audio.get("transcript") or "")
+    made: list[tuple[Any, tuple[str, ...]]]
+    made = [(tool.get("function") or tool.get("custom"), _CALLED) for tool in items(delta, "tool_calls")]
+    made += [(delta.get("function_call"), _CALLED), (delta.get("audio"), ("transcript",))]
+    parts = [
+        block[name]
+        for block, names in made
+        if isinstance(block, dict)
+        for name in names
+        if isinstance(block.get(name), str)
+    ]
     return "".join(parts)
 
 

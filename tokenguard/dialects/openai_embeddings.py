@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tokenguard.call import Answered, Asked, Json, Meter, Usage
-from tokenguard.dialects.dialect import Dialect, optional_str, read_usage, tokens
+from tokenguard.dialects.dialect import Dialect, optional_str, read_usage, require, tokens
 
 
 def ask(body: Json) -> Asked:
@@ -12,10 +12,12 @@ def ask(body: Json) -> Asked:
 
 
 def usage(block: Json) -> Usage:
-    """The one meter of an embedding."""
+    """The one meter of an embedding. Voyage AI and its like send the total only, which is the same."""
+    require(block, "prompt_tokens", "total_tokens")
     total = block.get("total_tokens")
+    name = "total_tokens" if block.get("prompt_tokens") is None else "prompt_tokens"
     return Usage(
-        meters={Meter.INPUT: tokens(block, "prompt_tokens")},
+        meters={Meter.INPUT: tokens(block, name)},
         total=total if isinstance(total, int) else None,
         raw=block,
     )

@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 
 from tokenguard.call import Answered, Asked, Json, Meter, Usage
-from tokenguard.dialects.dialect import Dialect, details, optional_int, optional_str, read_usage, tokens
+from tokenguard.dialects.dialect import (
+    Dialect,
+    details,
+    optional_int,
+    optional_str,
+    read_usage,
+    require,
+    tokens,
+)
 
 
 def ask(body: Json) -> Asked:
@@ -24,6 +32,7 @@ def usage(block: Json) -> Usage:
         if isinstance(seconds, bool) or not isinstance(seconds, int | float):
             raise TypeError(f"seconds is {seconds!r}, not a number")
         return Usage(meters={Meter.SECONDS: math.ceil(seconds)}, raw=block)
+    require(block, "input_tokens", "output_tokens")
     sent = details(block, "input_tokens_details") or details(block, "input_token_details")
     made = details(block, "output_tokens_details")
     meters = {

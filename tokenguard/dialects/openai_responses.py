@@ -6,10 +6,12 @@ from tokenguard.call import Answered, Asked, Json, Meter, Usage
 from tokenguard.dialects.dialect import (
     Dialect,
     details,
+    items,
     optional_float,
     optional_int,
     optional_str,
     read_usage,
+    require,
     tokens,
 )
 from tokenguard.dialects.openai_chat import error_type
@@ -30,17 +32,24 @@ def ask(body: Json) -> Asked:
 
 
 def usage(block: Json) -> Usage:
-    """Disjoint meters of a usage block: tokens read from or written to the cache leave the input."""
+    """Disjoint meters of a usage block: tokens read from or written to the cache leave the input.
+
+    A write for 12 hours has the price of the long write; one for 30 minutes that of the short one.
+    """
+    require(block, "input_tokens", "output_tokens")
     sent = details(block, "input_tokens_details")
     cached, written = tokens(sent, "cached_tokens"), tokens(sent, "cache_write_tokens")
+    long = tokens(details(sent, "cache_write_tokens_details"), "ttl_12h_tokens")
     meters = {
         Meter.INPUT: tokens(block, "input_tokens") - cached - written,
         Meter.OUTPUT: tokens(block, "output_tokens"),
     }
     if cached:
         meters[Meter.CACHE_READ] = cached
-    if written:
-        meters[Meter.CACHE_WRITE] = written
+    if written != long:
+        meters[Meter.CACHE_WRITE] = written - long
+    if long:
+        meters[Meter.CACHE_WRITE_1H] = long
     total = block.get("total_tokens")
     return Usage(
         meters=meters,
@@ -53,9 +62,8 @@ def usage(block: Json) -> Usage:
 def answer(body: Json) -> Answered:
     """Read a whole response object. Web searches are billed apart and counted from its output."""
     read = read_usage(usage, body.get("usage"))
-    items = [item for item in body.get("output") or () if isinstance(item, dict)]
-    searches = sum(item.get("type") == "web_search_call" for item in items)
-    if read and searches:
+    searches = sum(map(_is_search, items(body, "output")))
+    if read and read.meters and searches:
         read = Usage({**read.meters, Meter.WEB_SEARCHES: searches}, read.reasoning, read.total, read.raw)
     reason = details(body, "incomplete_details").get("reason") or body.get("status")
     return Answered(
@@ -66,6 +74,14 @@ def answer(body: Json) -> Answered:
         usage=read,
         error_type=error_type(body["error"]) if body.get("error") else None,
     )
+
+
+def _is_search(item: Json) -> bool:
+    """Whether an item is a billed search: opening a page and looking through it cost no call.
+
+    Source: developers.openai.com/api/docs/guides/tools-web-search ("search actions incur a tool call cost").
+    """
+    return item.get("type") == "web_search_call" and details(item, "action").get("type") in (None, "search")
 
 
 class Events:
@@ -80,14 +96,14 @@ class Events:
 
     def feed(self, name: str | None, data: Json) -> bool:
         """Take one event in. None of them carries only usage."""
-        kind = data.get("type") or name or ""
+        kind = optional_str(data, "type") or name or ""
         if kind.endswith(".delta"):
             self.started = True
             delta = data.get("delta")
-            if isinstance(delta, str):
+            if isinstance(delta, str) and kind != "response.audio.delta":  # that is base64
                 self._text.append(delta)
         elif kind == "error":
-            self._error = error_type(data.get("error") or data)
+            self._error = error_type(data.get("error") or {"code": data.get("code")})
         elif isinstance(data.get("response"), dict):
             self._response = answer(data["response"])
             self.finished = kind in _LAST

@@ -14,7 +14,9 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple, Protocol
 
-_BLANK_LINE: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r(?!\n)")
+# A CR that the next chunk may turn into CR LF ends nothing, unless another CR stands before it: what is
+# found never depends on where the chunks were cut.
+_BLANK_LINE: Final = re.compile(rb"\r?\n(?:\r?\n|\r(?=[^\n]))|\r\r")
 _LINE: Final = re.compile(rb"\r\n|\n|\r")
 
 
@@ -68,7 +70,7 @@ class ServerSentEvents:
 
 def _parse(raw: bytes) -> Event:
     """Read an event's name and data. The usual event is one ``data:`` line: it takes no loop."""
-    if raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2:
+    if raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2 and b"\r" not in raw:
         return Event(raw, None, raw[6:-2])
     name: str | None = None
     data: list[bytes] = []
@@ -120,5 +122,5 @@ def _unwrap(payload: bytes) -> bytes:
     """The event inside a Bedrock message: base64 in a field of a JSON object."""
     try:
         return base64.b64decode(json.loads(payload)["bytes"])
-    except (KeyError, TypeError, ValueError, binascii.Error):
+    except (KeyError, TypeError, ValueError, binascii.Error, RecursionError):
         return payload

@@ -10,7 +10,11 @@ from tokenguard.call import Json
 _READ: Final = ("system", "instructions", "messages", "input", "prompt", "tools", "functions")
 _MADE: Final = ("choices", "output", "content")
 _NOT_WORDS: Final = frozenset(
-    {"type", "role", "id", "tool_call_id", "call_id", "url", "data", "file_data", "finish_reason", "status"}
+    {
+        *("type", "role", "id", "tool_call_id", "call_id", "finish_reason", "status", "cache_control"),
+        *("url", "image_url", "data", "file_data", "file_id", "result", "media_type", "format", "detail"),
+        *("logprobs", "signature", "encrypted_content", "annotations", "citations"),
+    }
 )
 
 
@@ -32,5 +36,5 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(item)
     elif isinstance(value, dict):
         for name, item in value.items():
-            if name not in _NOT_WORDS:
+            if name not in _NOT_WORDS or (name == "data" and value.get("type") == "text"):
                 yield from _strings(item)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 COMPAT: Final = ("langfuse", "openinference", "mlflow", "logfire", "openlit", "sentry", "otel-443")
 _DEFAULT_COMPAT: Final = frozenset(COMPAT[:5])
 _NOTHING: Final[AbstractContextManager[None]] = nullcontext()
+_CAPTURE_VARIABLE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _PROVIDER_VARIABLES: Final = ("OTEL_PYTHON_TRACER_PROVIDER", "OTEL_PYTHON_METER_PROVIDER")
 
 
@@ -42,16 +43,26 @@ class TelemetrySettings:
         metric_tags: Tags that become metric attributes. ``customer`` and ``user`` may not: a series for
             every customer drowns a metrics backend; spans and the ledger have them.
         max_tag_values: Distinct values of one tag that metrics tell apart; later ones become ``other``.
+        capture_content: Whether to put prompts and answers on spans. ``None`` asks
+            ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT``, which says so with ``span_only`` or
+            ``span_and_event``; without it, nothing of what was said leaves the process.
+        semconv: Which names the standard metrics have: ``default`` those that dashboards know,
+            ``latest`` those of the GenAI conventions as they are now. ``None`` asks
+            ``OTEL_SEMCONV_STABILITY_OPT_IN``, which says so with ``gen_ai_latest_experimental``.
     """
 
     spans: Literal["own", "metrics", "off"] = "own"
     compat: frozenset[str] = _DEFAULT_COMPAT
     metric_tags: tuple[str, ...] = ("project", "team", "environment", "feature")
     max_tag_values: int = 200
+    capture_content: bool | None = None
+    semconv: Literal["default", "latest"] | None = None
 
     def __post_init__(self) -> None:
         if self.spans not in ("own", "metrics", "off"):
             raise ConfigError(f"spans={self.spans!r}: give 'own', 'metrics' or 'off'")
+        if self.semconv not in (None, "default", "latest"):
+            raise ConfigError(f"semconv={self.semconv!r}: give 'default' or 'latest'")
         for name in sorted(set(self.compat) - set(COMPAT)):
             raise ConfigError(f"compat: {name!r} is not known; known are {', '.join(COMPAT)}")
         for tag in ("customer", "user"):
@@ -87,6 +98,7 @@ class Telemetry:
 
     def __init__(self, settings: TelemetrySettings | None = None, *, tree: bool = False) -> None:
         self.settings = settings or TelemetrySettings()
+        self.captures = self.settings.spans == "own" and _captures_content(self.settings)
         self.tree = tree
         self._tracing: Tracing | None = None
         self._metrics: Metrics | None = None
@@ -146,6 +158,12 @@ class Telemetry:
 
             self._metrics = Metrics(self.settings.metric_tags, self.settings.max_tag_values)
         return self._metrics
+
+
+def _captures_content(settings: TelemetrySettings) -> bool:
+    if settings.capture_content is not None:
+        return settings.capture_content
+    return os.environ.get(_CAPTURE_VARIABLE, "").strip().lower() in ("span_only", "span_and_event")
 
 
 def _in_use() -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 
+from tokenguard import faults
 from tokenguard.effects import Body, Deliver, Failure, Open, Read, Reply, Send, Sleep
 from tokenguard.errors import GuardError
 from tokenguard.transport import rewrite
@@ -57,11 +58,13 @@ class AsyncTransport:
             try:
                 effect = flow.send(answer)
             except StopIteration as over:
-                return exchange.conclude(over.value)
+                outcome = over.value
+                break
             except GuardError:
                 raise
             except Exception as fault:  # a fault of ours must not cost the caller the answer
-                return exchange.rescue(fault) or await self._forward(exchange.plain)
+                outcome = exchange.fault(fault) or await self._send(exchange)
+                break
             match effect:
                 case Open(attempt):
                     answer = await self._open(exchange, attempt)
@@ -76,27 +79,30 @@ class AsyncTransport:
                 case _:
                     exchange.note(effect)
                     answer = None
+        return exchange.conclude(outcome)
 
     async def _open(self, exchange: Exchange, attempt: Any) -> Failure | None:
         ledger = self._seam.services.ledger
-        if ledger is None:
-            return None
         try:
-            await _durable(ledger, attempt)
+            if ledger is not None:
+                await _durable(ledger, attempt)
+        except Exception as fault:
+            faults.note("ledger.begin", fault)
         except BaseException as error:
-            return Failure(
-                error, exchange.elapsed_ns(), sent=False, cancelled=not isinstance(error, Exception)
-            )
+            return exchange.failed(error, sent=False)
         return None
 
     async def _send(self, exchange: Exchange) -> Reply | Failure:
         request = exchange.outgoing()
-        if exchange.must_be_signed(request):
-            key = rewrite.unsigned(request)
-            signing = self._seam.sign(request)  # type: ignore[misc] # must_be_signed: there is a signer
-            if inspect.isawaitable(signing):
-                await signing
-            rewrite.check_signer(request, key)
+        try:
+            if exchange.must_be_signed(request):
+                key = rewrite.unsigned(request)
+                signing = self._seam.sign(request)  # type: ignore[misc] # must_be_signed: there is a signer
+                if inspect.isawaitable(signing):
+                    await signing
+                rewrite.check_signer(request, key)
+        except BaseException as error:
+            return exchange.failed(error, sent=False)
         try:
             with self._seam.services.policies.telemetry.sending(exchange.call.trace):
                 return exchange.head(await self._forward(request))
@@ -115,6 +121,7 @@ class AsyncTransport:
         return exchange.body(reply, raw)
 
     async def _sleep(self, exchange: Exchange, seconds: float) -> Failure | None:
+        exchange.outcome = None  # its response is closed: nobody can go on with it
         try:
             if exchange.response is not None:
                 await exchange.response.stream.aclose()

@@ -8,7 +8,6 @@ lifetime stays with whoever made it.
 from __future__ import annotations
 
 import inspect
-import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -142,14 +141,9 @@ def _parts(client: Any) -> tuple[Any, str]:
 
 
 def _signer(client: Any) -> Callable[[Any], Any] | None:
-    """The SDK's own way to sign a request, which does nothing for clients that do not sign."""
-    method = getattr(client, "_prepare_request", None)
-    if method is None:
-        return None
-    held = weakref.WeakMethod(method)  # the client holds the seam; the seam must not hold the client
+    """The SDK's own way to sign a request, which does nothing for clients that do not sign.
 
-    def sign(request: Any) -> Any:
-        prepare = held()
-        return prepare(request) if prepare is not None else None
-
-    return sign
+    It holds the client: ``wrap(Client(...))`` is often the last that is heard of the one wrapped.
+    """
+    method: Callable[[Any], Any] | None = getattr(client, "_prepare_request", None)
+    return method

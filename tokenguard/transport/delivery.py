@@ -31,7 +31,10 @@ class Delivery:
             return
         if self._tap.finished and how != "complete":
             how, error = "complete", None  # the answer was over before the caller looked away
-        over(how, error)
+        if dropped.collecting():
+            dropped.settle(lambda: over(how, error))
+        else:
+            over(how, error)
 
     def __del__(self) -> None:
         over, self._over = self._over, None

@@ -1,21 +1,24 @@
 """Settle the streams that the garbage collector found, on a thread of their own.
 
 A finalizer may run while its thread holds any lock, so it must not write, count or log. It puts the
-work on a queue (``SimpleQueue.put`` is reentrant) and this thread does it.
+work on a queue (``SimpleQueue.put`` is reentrant) and this thread does it. That holds for the SDKs'
+finalizers too: a generator that is collected half-read closes its response.
 """
 
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
 
 from tokenguard import faults
 
 _work: SimpleQueue[Callable[[], None]] = SimpleQueue()
 _thread: threading.Thread | None = None
+_collecting: int | None = None
 
 
 def settle(work: Callable[[], None]) -> None:
@@ -27,12 +30,29 @@ def start() -> None:
     """Make sure that the thread runs; called where a stream is handed out, never by a finalizer."""
     global _thread
     if _thread is None or not _thread.is_alive():
+        if _watch not in gc.callbacks:
+            gc.callbacks.append(_watch)
         _thread = threading.Thread(target=_serve, name="tokenguard-dropped", daemon=True)
         _thread.start()
 
 
-def flush() -> None:
-    """Do what is still waiting, now, on this thread."""
+def collecting() -> bool:
+    """Whether this thread is in the middle of a garbage collection: then nothing may be settled on it."""
+    return _collecting == threading.get_ident()
+
+
+def _watch(phase: str, _info: Mapping[str, int]) -> None:
+    global _collecting
+    _collecting = threading.get_ident() if phase == "start" else None
+
+
+def flush(timeout_s: float = 10.0) -> None:
+    """Have everything done that is waiting now; what the thread has not done in time, do here."""
+    if _thread is not None and _thread.is_alive() and _thread is not threading.current_thread():
+        done = threading.Event()
+        _work.put(done.set)  # after all that waits, and after what is being done just now
+        if done.wait(timeout_s):
+            return
     while True:
         try:
             work = _work.get_nowait()

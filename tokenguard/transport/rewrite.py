@@ -46,9 +46,15 @@ def with_model(flavour: Flavour, request: Any, body: Json, model: str) -> Any:
     path = request.url.raw_path.decode("ascii")
     plain, mark, query = path.partition("?")
     moved = path_for_model(plain, model)
-    if moved != plain:
-        request.url = request.url.copy_with(raw_path=(moved + mark + query).encode("ascii"))
-    return request
+    if moved == plain:
+        return request
+    return flavour.module.Request(
+        request.method,
+        request.url.copy_with(raw_path=(moved + mark + query).encode("ascii")),
+        headers=request.headers.raw,
+        stream=request.stream,
+        extensions=request.extensions,
+    )
 
 
 def is_signed(request: Any) -> bool:

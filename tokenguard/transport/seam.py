@@ -25,7 +25,11 @@ from tokenguard.transport.tap import Tap
 from tokenguard.wishes import PREFIX, Wishes, current, from_headers
 
 _CALL: Final = "tokenguard.call"
+_SDK_RETRIES: Final = "x-stainless-retry-count"
 _PREFIX_BYTES: Final = PREFIX.encode()
+
+CALL_ID: Final = "tokenguard.call_id"
+"""Under this name a request's extensions say which call it was; errors often have no response to say it."""
 
 
 class Clock(Protocol):
@@ -91,13 +95,13 @@ class Seam:
         Raises:
             GuardError: A wish in the request's headers cannot be read.
         """
-        wishes, request = self._wishes(request)
-        exchange = Exchange(self, request, _nothing_known())
+        wishes, sendable = self._wishes(request)
+        exchange = Exchange(self, request, sendable, _nothing_known())
         try:
             self._prepare(exchange, wishes)
         except Exception as fault:
             faults.note("transport.begin", fault)
-            exchange = Exchange(self, request, _nothing_known())
+            exchange = Exchange(self, request, sendable, _nothing_known())
             exchange.flow = unmetered(exchange.call, self.services.policies)
         return exchange
 
@@ -105,7 +109,9 @@ class Seam:
         """Find out what the request is, and choose the flow for it."""
         request = exchange.plain
         url = request.url
-        endpoint = exchange.endpoint = find(request.method, url.scheme, url.host, url.port, url.path)
+        # As it is sent: a model's name may hold a slash, which only its escape tells from the path's own.
+        path = url.raw_path.partition(b"?")[0].decode("ascii")
+        endpoint = exchange.endpoint = find(request.method, url.scheme, url.host, url.port, path)
         exchange.call = request.extensions.get(_CALL) or self._call(request, endpoint, wishes)
         if endpoint is None:
             self.services.not_metered(url.host)
@@ -153,9 +159,13 @@ class Seam:
             run_id=wishes.run_id,
             run_name=wishes.run_name,
             body=body,
-            retries=self.retries if wishes.retries is None else wishes.retries,
+            retries=self._allowed(request) if wishes.retries is None else wishes.retries,
             replayable=self._replayable(request),
         )
+
+    def _allowed(self, request: Any) -> int:
+        """Further attempts: none where the SDK's own loop, switched on again, is trying again itself."""
+        return self.retries if request.headers.get(_SDK_RETRIES, "0") == "0" else 0
 
     def _body(self, request: Any) -> Json:
         """The request's JSON object; empty for anything else. Uploads are never read."""
@@ -193,11 +203,19 @@ class Seam:
         body = call.body
         if not body:
             return
-        if wishes.model and wishes.model != call.asked.model and not call.model_asked:
-            exchange.plain = rewrite.with_model(self.flavour, exchange.plain, body, wishes.model)
+        if self.sign is None and rewrite.is_signed(exchange.plain):
+            if wishes.model:
+                faults.warn_once("transport.sign", "model=%r: nobody here can sign it again", wishes.model)
+            return
+        if wishes.model and wishes.model != call.asked.model and call.model_asked is None:
             call.model_asked = call.asked.model
-            body = call.body = {**body, "model": wishes.model} if "model" in body else body
-            call.asked = endpoint.dialect.ask({**body, "model": wishes.model})
+            call.asked = call.asked._replace(model=wishes.model)
+            if "model" in body:
+                body = call.body = {**body, "model": wishes.model}
+            if call.where.deployment:
+                call.where = call.where._replace(deployment=wishes.model)
+        if call.model_asked is not None:  # at every hop: a redirect repeats what the SDK wrote
+            exchange.plain = rewrite.with_model(self.flavour, exchange.plain, body, call.asked.model)
         if self.services.stream_usage and endpoint.dialect.with_usage:
             asking = endpoint.dialect.with_usage(body)
             if asking is not None:
@@ -216,11 +234,12 @@ class Exchange:
 
     flow: Flow
 
-    def __init__(self, seam: Seam, request: Any, call: Call) -> None:
+    def __init__(self, seam: Seam, original: Any, sendable: Any, call: Call) -> None:
         self.seam = seam
-        self.original = request
-        self.plain = request
+        self.original = original  # as the SDK made it
+        self.plain = sendable  # the same without wishes, perhaps for another model
         self.asking: Any = None  # the same, asking for usage too
+        self.outcome: Reply | Failure | None = None  # what sending came to, the last time
         self.call = call
         self.endpoint: Endpoint | None = None
         self.response: Any = None
@@ -244,17 +263,19 @@ class Exchange:
         """Take in a response whose body is not yet read."""
         self.response = response
         self._raw_headers = response.headers.raw
-        return Reply(response.status_code, Headers(self._raw_headers), self.elapsed_ns())
+        reply = self.outcome = Reply(response.status_code, Headers(self._raw_headers), self.elapsed_ns())
+        return reply
 
-    def failed(self, error: BaseException) -> Failure:
-        """Take in whatever was raised instead of an answer."""
-        return Failure(
+    def failed(self, error: BaseException, *, sent: bool = True) -> Failure:
+        """Take in whatever was raised instead of an answer; ``sent`` where the request may have left."""
+        failure = self.outcome = Failure(
             error,
             self.elapsed_ns(),
-            sent=not failed_before_sending(error),
+            sent=sent and not failed_before_sending(error),
             cancelled=not isinstance(error, Exception),
             retryable=self.seam.flavour.is_trouble(error),
         )
+        return failure
 
     def body(self, reply: Reply, raw: bytes) -> Body | Failure:
         """Take in a whole body; it is handed on as it came."""
@@ -291,15 +312,17 @@ class Exchange:
             faults.note("flow", fault)
 
     def note(self, effect: Effect) -> None:
-        """Carry out an effect that never waits."""
+        """Carry out an effect that never waits. What breaks in it costs the caller nothing."""
         services = self.seam.services
-        if isinstance(effect, Settle):
-            if services.ledger is not None:
-                services.ledger.settle(effect.attempt)
-        elif isinstance(effect, Finish):
-            services.finished(effect.receipt, self.call)
-        else:
+        if not isinstance(effect, Settle | Finish):
             raise TypeError(f"{type(effect).__name__} cannot be carried out once the caller may be gone")
+        try:
+            if isinstance(effect, Finish):
+                services.finished(effect.receipt, self.call)
+            elif services.ledger is not None:
+                services.ledger.settle(effect.attempt)
+        except Exception as fault:
+            faults.note(f"flow.{type(effect).__name__.lower()}", fault)
 
     def deliver(self, reply: Reply, delivery: type[Any], read: str, close: str) -> Any:
         """Hand a streamed response out, listened to; ``read`` and ``close`` name its sync or async ways."""
@@ -309,25 +332,30 @@ class Exchange:
             self.over(None, "complete")  # nothing in it can be read: there is nothing to wait for
             return response
         dropped.start()
+        self.original.extensions[CALL_ID] = self.call.id  # the stream may break
         stream = chunks = response.stream
         if "content-encoding" in reply.headers:
             chunks = getattr(self.seam.flavour.decoding(stream, reply.headers), read)()
-            del response.headers["content-encoding"]
+            for name in ("content-encoding", "content-length"):  # both are of the encoded body
+                response.headers.pop(name, None)
         response.stream = delivery(
             chunks, getattr(stream, close), tap, lambda how, error: self.over(tap, how, error)
         )
         return response
 
-    def rescue(self, fault: Exception) -> Any:
-        """The response to go on with after a fault of ours, or ``None`` if nothing has come yet."""
+    def fault(self, fault: Exception) -> Reply | Failure | None:
+        """What to go on with after a fault of ours; ``None`` where the request has yet to be sent."""
         faults.note("flow", fault)
-        return self.response
+        if self.outcome is None:
+            self.call.hides_usage = False
+        return self.outcome
 
     def conclude(self, outcome: Reply | Failure) -> Any:
         """What the SDK gets: the response, or the error raised."""
         if isinstance(outcome, Failure):
+            self.original.extensions[CALL_ID] = self.call.id
             raise outcome.error
-        if outcome.redirects:
+        if outcome.redirects and self.call.dialect:
             self.original.extensions[_CALL] = self.call
         self._mark(outcome.receipt)
         if outcome.status >= 400 and self.seam.services.policies.retry is not None:

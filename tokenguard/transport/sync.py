@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tokenguard import faults
 from tokenguard.effects import Body, Deliver, Failure, Open, Read, Reply, Send, Sleep
 from tokenguard.errors import GuardError
 from tokenguard.transport import rewrite
@@ -52,15 +53,16 @@ class SyncTransport:
             try:
                 effect = flow.send(answer)
             except StopIteration as over:
-                return exchange.conclude(over.value)
+                outcome = over.value
+                break
             except GuardError:
                 raise
             except Exception as fault:  # a fault of ours must not cost the caller the answer
-                return exchange.rescue(fault) or self._forward(exchange.plain)
+                outcome = exchange.fault(fault) or self._send(exchange)
+                break
             match effect:
                 case Open(attempt):
-                    self._open(attempt)
-                    answer = None
+                    answer = self._open(exchange, attempt)
                 case Send():
                     answer = self._send(exchange)
                 case Read(reply):
@@ -72,18 +74,28 @@ class SyncTransport:
                 case _:
                     exchange.note(effect)
                     answer = None
+        return exchange.conclude(outcome)
 
-    def _open(self, attempt: Any) -> None:
+    def _open(self, exchange: Exchange, attempt: Any) -> Failure | None:
         ledger = self._seam.services.ledger
-        if ledger is not None:
-            ledger.begin(attempt)
+        try:
+            if ledger is not None:
+                ledger.begin(attempt)
+        except Exception as fault:
+            faults.note("ledger.begin", fault)
+        except BaseException as error:
+            return exchange.failed(error, sent=False)
+        return None
 
     def _send(self, exchange: Exchange) -> Reply | Failure:
         request = exchange.outgoing()
-        if exchange.must_be_signed(request):
-            key = rewrite.unsigned(request)
-            self._seam.sign(request)  # type: ignore[misc] # must_be_signed says that there is a signer
-            rewrite.check_signer(request, key)
+        try:
+            if exchange.must_be_signed(request):
+                key = rewrite.unsigned(request)
+                self._seam.sign(request)  # type: ignore[misc] # must_be_signed: there is a signer
+                rewrite.check_signer(request, key)
+        except BaseException as error:
+            return exchange.failed(error, sent=False)
         try:
             with self._seam.services.policies.telemetry.sending(exchange.call.trace):
                 return exchange.head(self._forward(request))
@@ -102,6 +114,7 @@ class SyncTransport:
         return exchange.body(reply, raw)
 
     def _sleep(self, exchange: Exchange, seconds: float) -> Failure | None:
+        exchange.outcome = None  # its response is closed: nobody can go on with it
         try:
             if exchange.response is not None:
                 exchange.response.stream.close()
