@@ -65,7 +65,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python bench/core.py --bars
 
 conformance: $(VENV)/.dev
-	$(BIN)/python -m tests.conformance
+	$(BIN)/python -m tests.conformance $(if $(FULL),--full) $(if $(SAMPLE),--sample)
 
 clean:
 	rm -rf $(VENV) site dist

@@ -1,8 +1,12 @@
-"""A response's headers as the flow sees them: looked up by name, decoded only when asked for."""
+"""Headers as we look at them: by name, and decoded only when asked for, which is rarely.
+
+The HTTP libraries' own class decodes and scans the whole list at every look.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 class Headers:
@@ -18,5 +22,22 @@ class Headers:
         value = self._raw.get(name.encode())
         return None if value is None else value.decode("latin-1")
 
+    def starting(self, prefix: bytes) -> dict[str, str]:
+        """The headers whose names start so."""
+        return {
+            name.decode(): value.decode("latin-1")
+            for name, value in self._raw.items()
+            if name.startswith(prefix)
+        }
+
     def __contains__(self, name: object, /) -> bool:
         return isinstance(name, str) and name.encode() in self._raw
+
+
+def append(headers: Any, marks: Mapping[str, str]) -> None:
+    """Add headers that are not there yet to an HTTP library's own headers object.
+
+    Setting each one scans all the others, so they are put at the end of the list that the object keeps
+    (the same in both libraries: its name, its name in lower case, its value).
+    """
+    headers._list += [(name.encode(), name.encode(), value.encode()) for name, value in marks.items()]
