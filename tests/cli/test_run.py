@@ -140,11 +140,33 @@ def test_another_sitecustomize_is_not_lost(tokenguard: RunCommand, folder: Path)
     """Python imports one; the one that would have been imported without us still is."""
     (folder / "theirs").mkdir()
     (folder / "theirs" / "sitecustomize.py").write_text("import builtins\nbuiltins.THEIRS = __file__\n")
-    script = "import sitecustomize, sys; print(THEIRS == sitecustomize.__file__, 'tokenguard' in sys.modules)"
+    script = (
+        "import sitecustomize, sys, openai; "
+        "print(THEIRS == sitecustomize.__file__, 'tokenguard' in sys.modules)"
+    )
     ran = tokenguard(
         "run", "--", sys.executable, "-c", script, PYTHONPATH=str(folder / "theirs"), TOKENGUARD_LEDGER="off"
     )
     assert ran.stdout == "True True\n"
+
+
+def test_a_program_without_an_sdk_pays_nothing(tokenguard: RunCommand, folder: Path) -> None:
+    """No guard, no ledger, nothing of ours imported: most processes that a program starts are no callers."""
+    script = "import sys; print([name for name in sys.modules if name.startswith('tokenguard')])"
+    ran = tokenguard("run", "--", sys.executable, "-c", script, TOKENGUARD_LEDGER=str(folder / "l.db"))
+    assert ran.stdout == "[]\n"
+    assert not (folder / "l.db").exists()
+
+
+@pytest.mark.parametrize("sdk", ["openai", "anthropic"])
+def test_both_sdks_are_seen(tokenguard: RunCommand, folder: Path, sdk: str) -> None:
+    """Whichever is imported, and however: its base client is ours before anything is made with it."""
+    script = (
+        f"import {sdk}.types, {sdk}._base_client as base; "
+        "print(*(hasattr(cls.__init__, '__wrapped__') for cls in (base.SyncAPIClient, base.AsyncAPIClient)))"
+    )
+    ran = tokenguard("run", "--", sys.executable, "-c", script, TOKENGUARD_LEDGER="off")
+    assert (ran.stdout, ran.stderr) == ("True True\n", "")
 
 
 def test_a_program_that_is_not_there(tokenguard: RunCommand, folder: Path) -> None:

@@ -115,13 +115,17 @@ def test_a_gpu_by_the_hour_gives_a_price_for_a_token() -> None:
 
 
 def test_dates_are_days_in_utc_and_the_end_is_exclusive() -> None:
-    """To the second, on both sides of both midnights."""
-    deal = [PriceOverride("gpt-4.1", discount="50%", from_="2026-10-01", until=date(2026, 11, 1))]
-    full, half = Decimal("10.5"), Decimal("5.25")
-    assert cost(deal, at="2026-09-30T23:59:59") == full
-    assert cost(deal, at="2026-10-01T00:00:00") == half
-    assert cost(deal, at="2026-10-31T23:59:59") == half
-    assert cost(deal, at="2026-11-01T00:00:00") == full
+    """To the second, on both sides of both midnights, in a book that remembers the other side."""
+    book = PriceBook([PriceOverride("gpt-4.1", discount="50%", from_="2026-10-01", until=date(2026, 11, 1))])
+    million = Usage({Meter.INPUT: 1_000_000})
+    for moment, dollars in (
+        ("2026-09-30T23:59:59", 2),
+        ("2026-10-01T00:00:00", 1),
+        ("2026-10-31T23:59:59", 1),
+        ("2026-11-01T00:00:00", 2),
+    ):
+        made = book.charge(million, where=OPENAI, model="gpt-4.1", service_tier=None, at_ns=ns(moment))
+        assert made.cost_nano == dollars * DOLLAR, moment
 
 
 def test_a_moment_with_a_zone_is_that_moment() -> None:
@@ -196,6 +200,8 @@ def test_the_narrower_entry_wins() -> None:
         assert price is not None
         return 1 - price / Decimal("10.5")
 
+    longer_pattern = PriceOverride("gpt-4.1-2025*", discount="99%")
+    assert cost([entries[2], longer_pattern]) == Decimal("7.35")
     assert [left(n) for n in (1, 2, 3, 4, 5)] == [Decimal(n) / 10 for n in (1, 2, 3, 4, 5)]
     assert left(4, model="gpt-4.1") == Decimal("0.3")
     assert left(6) == Decimal("0.5")
@@ -281,6 +287,8 @@ def test_entries_that_cannot_meet_are_accepted() -> None:
     PriceBook([
         PriceOverride("gpt-4.1", discount="5%", until="2026-07-01"),
         PriceOverride("gpt-4.1", discount="6%", from_="2026-07-01"),
+        PriceOverride("gpt-5", discount="6%", from_="2026-07-01"),
+        PriceOverride("gpt-5", discount="5%", until="2026-07-01"),
         PriceOverride("gpt-4.1", discount="6%", origin="https://a.example"),
         PriceOverride("gpt-4.1", discount="6%", origin="https://b.example"),
         PriceOverride("gpt-4.1", prices={"input": 1}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import typer
@@ -81,6 +82,15 @@ def test_your_own_prices_show_with_the_list_price() -> None:
     assert rows[Meter.OUTPUT].source == book.price_set
     (only,) = book.describe("acme", at_ns=ns(NOW))
     assert (only.provider, only.unit_price, only.list_price, only.source) == ("", "1000000", None, "override")
+
+
+def test_the_configuration_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prices and deployments of tokenguard.toml are shown as they would be charged."""
+    monkeypatch.chdir(tmp_path)
+    entry = '[deployments]\nprod = "gpt-4.1"\n\n[[prices]]\nmodel = "gpt-4.1"\nprices = { input = "1.5" }\n'
+    (tmp_path / "tokenguard.toml").write_text(entry)
+    assert "1.5 (yours; list 2)" in run("gpt-4.1")[1]
+    assert "1.5 (yours; list 2)" in run("prod")[1]
 
 
 def rows_of(input_price: str | None, output_price: str | None) -> list[PriceRow]:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import time
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from tokenguard import config
 from tokenguard.call import Meter
 from tokenguard.pricing import PriceBook
 from tokenguard.pricing.describe import OVERRIDE, PriceRow, price_class, similar
 from tokenguard.pricing.rates import moment_ns
+
+_PIPED_WIDTH: Final = 160  # nobody's window: a table in a file or a pipe is not squeezed into 80 columns
 
 
 def prices(
@@ -27,17 +30,24 @@ def prices(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what a model costs. Exits with 1 if there is no price for it."""
-    book = PriceBook()
+    """Show what a model costs, with your own prices from the configuration. Exits with 1 if it has none."""
+    book = _configured()
     rows = book.describe(model, provider=provider, at_ns=moment_ns(at) if at else time.time_ns())
     if not rows:
         _unknown(book, model, provider)
         raise typer.Exit(1)
     console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, _PIPED_WIDTH)
     if as_json:
         console.print_json(json.dumps(_report(book, model, rows)))
     else:
         console.print(_table(book, rows))
+
+
+def _configured() -> PriceBook:
+    said = config.guard_arguments(config.load())
+    return PriceBook(said.get("prices", ()), said.get("deployments", {}))
 
 
 def _unknown(book: PriceBook, model: str, provider: str | None) -> None:

@@ -30,9 +30,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command(context_settings={"allow_interspersed_args": False})
 def run(
-    command: Annotated[
-        list[str], typer.Argument(help="The program and its arguments.", metavar="COMMAND")
-    ],
+    command: Annotated[list[str], typer.Argument(help="The program and its arguments.", metavar="COMMAND")],
     config_file: Annotated[
         Path | None, typer.Option("--config", help="The configuration file.", show_default=False)
     ] = None,

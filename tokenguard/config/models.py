@@ -147,6 +147,21 @@ class TelemetryTable(PolicyTable):
         ge=1,
         description="Distinct values of one tag that metrics tell apart; later ones become `other`.",
     )
+    capture_content: Annotated[
+        bool | None,
+        Must(
+            "true or false",
+            default="what `OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT` says, else `false`",
+        ),
+    ] = Field(_TELEMETRY.capture_content, description="Whether to put prompts and answers on spans.")
+    semconv: Annotated[
+        Literal["default", "latest"] | None,
+        Must('"default" or "latest"', default='what `OTEL_SEMCONV_STABILITY_OPT_IN` says, else `"default"`'),
+    ] = Field(
+        _TELEMETRY.semconv,
+        description="Which names the standard metrics have: `default` those that dashboards know, `latest` "
+        "those of the GenAI conventions as they are now.",
+    )
 
 
 class PriceTable(PolicyTable):

@@ -55,7 +55,7 @@ class PriceBook:
                 raise ConfigError(f"deployments[{name!r}] must be the name of a model, not {model!r}")
         check_unambiguous(overrides)
         self._contracts = tuple(Contract(override) for override in overrides)
-        self._deployments = dict(deployments)
+        self.deployments = dict(deployments)
         self._given_catalogue = catalogue
         self._priced: Callable[[Where, str, str | None, str | None, str | None], PricedTerms]
         self._priced = lru_cache(_MEMO_SIZE)(self._price)
@@ -69,10 +69,10 @@ class PriceBook:
     def price_set(self) -> str:
         """Names the prices of this book: ``genai-prices-0.2.3``, and a hash of your own if you have any."""
         name = f"genai-prices-{self.catalogue.version}"
-        if not self._contracts and not self._deployments:
+        if not self._contracts and not self.deployments:
             return name
         own = sorted(contract.override.canonical() for contract in self._contracts)
-        text = "\n".join([*own, *(f"{a}={b}" for a, b in sorted(self._deployments.items()))])
+        text = "\n".join([*own, *(f"{a}={b}" for a, b in sorted(self.deployments.items()))])
         return f"{name}+{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     def charge(
@@ -158,7 +158,7 @@ class PriceBook:
             return self.lookup(where=where, model=name, at_ns=at_ns) is not None
 
         return resolve_model(
-            where, requested=requested, served=served, deployments=self._deployments, known=known
+            where, requested=requested, served=served, deployments=self.deployments, known=known
         )
 
     def _unpriced(self, why: str, where: Where, model: str) -> Charge:
@@ -174,7 +174,7 @@ class PriceBook:
     def _price(
         self, where: Where, model: str, service_tier: str | None, geo: str | None, speed: str | None
     ) -> PricedTerms:
-        terms = Terms(where, self._deployments.get(model, model), service_tier, geo, speed)
+        terms = Terms(where, self.deployments.get(model, model), service_tier, geo, speed)
         provider = price_provider(where, self.catalogue)
         found = self._find(provider, terms) if provider else None
         return PricedTerms(terms, provider, found, self._contracts)

@@ -93,9 +93,10 @@ def _endpoint(provider: str | None) -> Where:
 
 def _provider_of(book: PriceBook, model: str) -> str | None:
     """The provider whose models are named so, or else the first in whose list the model is."""
-    likely = book.catalogue.provider_named_like(model)
+    name = book.deployments.get(model, model)
+    likely = book.catalogue.provider_named_like(name)
     order = [likely, *book.catalogue.providers] if likely else book.catalogue.providers
-    return next((provider for provider in order if book.catalogue.find(provider, model)), None)
+    return next((provider for provider in order if book.catalogue.find(provider, name)), None)
 
 
 def _ways(book: PriceBook, where: Where, model: str) -> list[tuple[str, str | None, str | None]]:

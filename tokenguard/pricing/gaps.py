@@ -27,7 +27,7 @@ _OPENAI_REGIONS: Final = ".api.openai.com"
 _OPENAI_BEFORE_MARCH_2026: Final = r"""(ft:)?(
     gpt-3\.?5.* | gpt-4.* | chatgpt-4o.* | gpt-5(?![.-]?[4-9]).* | gpt-oss.*
     | o[134](-.*)? | codex-mini.* | computer-use.* | .*moderation.*
-    | gpt-(audio|realtime)(-mini)?(-1\.5|-2025.*)? | gpt-4o.*
+    | gpt-(audio|realtime)(-mini)?(-1\.5|-2025.*)?
     | gpt-image-1(?!\d).* | chatgpt-image-latest | dall-e.*
     | text-embedding-.* | text-davinci.* | davinci.* | curie.* | babbage.* | ada.*
     | whisper-1 | tts-1.*

@@ -6,6 +6,7 @@ and in a process whose installed genai-prices is another version than the snapsh
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, Final
@@ -139,8 +140,16 @@ def clause(match: Any) -> Clause:
         if name in fields:
             return [kind, [clause(part) for part in fields[name]]]
     if "regex" in fields:
-        return ["re", fields["regex"]]
+        return _regex(fields["regex"])
     for name, kind in (("equals", "="), ("starts_with", "^"), ("ends_with", "$"), ("contains", "~")):
         if name in fields:
             return [kind, fields[name].lower()]
     raise TypeError(f"genai-prices has a new kind of clause: {match!r}")
+
+
+def _regex(pattern: str) -> Clause:
+    # Compiling a pattern takes longer than a lookup: compare its literal beginning first.
+    literal = re.match(r"\^((?:[a-z0-9_-]|\\\.)+)(?![?*{])", pattern)
+    if literal is None or "|" in pattern:
+        return ["re", pattern]
+    return ["&", [["^", literal[1].replace("\\.", ".")], ["re", pattern]]]

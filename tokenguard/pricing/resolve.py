@@ -80,7 +80,7 @@ def resolve_model(
             return deployments[alias]
     if where.channel == "bedrock" and requested:
         return requested
-    if not served or (not known(served) and _is_snapshot(served, requested)):
+    if not served or (_is_snapshot(served, requested) and not known(served)):
         return requested
     return served
 

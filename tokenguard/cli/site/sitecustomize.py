@@ -1,12 +1,29 @@
-"""Python imports this when it starts, under ``tokenguard run``: it guards the process, then makes way.
+"""Python imports this when it starts, under ``tokenguard run``: it has the process guarded, and makes way.
 
-Whatever goes wrong here, the program runs.
+Most processes never import an SDK. They pay for nothing: the guard is made when one does. Whatever
+goes wrong here, the program runs.
 """
 
 import os
 import sys
+from _thread import RLock
 from importlib.machinery import PathFinder
-from importlib.util import module_from_spec
+
+_SDKS = ("openai", "anthropic")
+
+
+class _GuardWhenNeeded:
+    """Guards the process just before it imports an SDK for the first time. Finds no module itself."""
+
+    def __init__(self) -> None:
+        self._once = RLock()  # another thread may import the other SDK meanwhile
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name in _SDKS:
+            with self._once:
+                if self in sys.meta_path:
+                    _guard()
+                    sys.meta_path.remove(self)
 
 
 def _guard() -> None:
@@ -22,13 +39,15 @@ def _guard() -> None:
 
 def _make_way() -> None:
     """Import the ``sitecustomize`` that would have been imported without us, in our place."""
-    ours = os.path.realpath(os.path.dirname(__file__))  # noqa: PTH120 - before anything else is imported
+    ours = os.path.realpath(os.path.dirname(__file__))  # noqa: PTH120 - nothing more is imported than must be
     others = [entry for entry in sys.path if os.path.realpath(entry) != ours]
     spec = PathFinder.find_spec("sitecustomize", others)
     if spec is not None and spec.loader is not None:
+        from importlib.util import module_from_spec
+
         sys.modules["sitecustomize"] = module = module_from_spec(spec)
         spec.loader.exec_module(module)
 
 
-_guard()
+sys.meta_path.insert(0, _GuardWhenNeeded())
 _make_way()
