@@ -57,12 +57,25 @@ def for_sdk(error: GuardError, base: type[Exception]) -> GuardError:
     ours = type(error)
     both = _combined.get((ours, base))
     if both is None:
-        both = _combined[ours, base] = cast("type[GuardError]", new_class(ours.__name__, (ours, base)))
+        both = _combined[ours, base] = cast(
+            "type[GuardError]",
+            new_class(ours.__name__, (ours, base), exec_body=lambda body: body.update(__reduce__=_reduced)),
+        )
         both.__module__, both.__doc__ = ours.__module__, ours.__doc__
-    made = GuardError.__new__(both)
+    return _copied(error, both)
+
+
+def _copied(error: GuardError, cls: type[GuardError]) -> GuardError:
+    made = GuardError.__new__(cls)
     made.args = error.args
     made.__dict__.update(error.__dict__)
     return made
+
+
+def _reduced(error: GuardError) -> tuple[Callable[..., GuardError], tuple[GuardError, type[Exception]]]:
+    """For pickle, which cannot look up a class that was made at run time: its two halves can be."""
+    ours, base = type(error).__bases__
+    return for_sdk, (_copied(error, ours), base)
 
 
 _combined: dict[tuple[type[GuardError], type[Exception]], type[GuardError]] = {}

@@ -300,16 +300,27 @@ def _price(
         attempt.basis = CostBasis.ESTIMATED if usage.estimated else CostBasis.USAGE
     baseline = attempt.charge
     if call.model_asked:
-        baseline = _charge(call, usage, call.model_asked, answered._replace(model=None), policies)
+        # Not by the deployment, which is that of the model asked for in its place.
+        where = call.where._replace(deployment=None)
+        asked = answered._replace(model=None)
+        baseline = _charge(call, usage, call.model_asked, asked, policies, where=where)
     attempt.baseline_nano = baseline.cost_nano
 
 
-def _charge(call: Call, usage: Usage, model: str, answered: Answered, policies: Policies) -> Charge:
+def _charge(
+    call: Call,
+    usage: Usage,
+    model: str,
+    answered: Answered,
+    policies: Policies,
+    *,
+    where: Where | None = None,
+) -> Charge:
     """What a usage costs, asked for under one model name and answered, perhaps, under another.
 
     Unpriced where the price book itself is broken.
     """
-    prices, where, at_ns = policies.prices, call.where, call.started_ns
+    prices, where, at_ns = policies.prices, where or call.where, call.started_ns
     try:
         return prices.charge(
             usage,

@@ -15,6 +15,9 @@ from tests.ledger.attempts import answered, attempt, states
 from tokenguard import faults
 from tokenguard.ledger import SqliteLedger
 
+kept: list[SqliteLedger] = []
+"""Ledgers that are open until the program ends."""
+
 
 def say(text: object) -> None:
     """Print a line whole, at once, whichever thread it is from."""
@@ -33,7 +36,9 @@ def write(path: str, calls: str) -> None:
     """Wait for the word, open the ledger, make calls, and leave without closing it."""
     say("ready")
     sys.stdin.readline()
-    use(SqliteLedger(path), int(calls))
+    ledger = SqliteLedger(path)
+    kept.append(ledger)
+    use(ledger, int(calls))
 
 
 def load(path: str, threads: str) -> None:

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tokenguard.errors import ConfigError, LedgerError
+from tokenguard import config
+from tokenguard.errors import ConfigError
 from tokenguard.ledger import default_path, queries
 from tokenguard.ledger.periods import from_ns, zone
 from tokenguard.ledger.queries import Report, Row
@@ -49,26 +50,20 @@ def report(
         bool, typer.Option("--json", help="Print JSON; costs are exact nano-dollars.")
     ] = False,
     ledger: Annotated[
-        Path | None, typer.Option(help="The ledger's file. Default: $TOKENGUARD_LEDGER.")
+        Path | None, typer.Option(help="The ledger's file. Default: the configured one.")
     ] = None,
 ) -> None:
-    """Show what was spent. Exit codes: 0 done, 1 there is no ledger or it cannot be read, 2 wrong usage."""
-    path, now_ns = str(ledger or default_path()), time.time_ns()
-    errors = Console(stderr=True)
-    try:
-        keys = [key.strip() for key in by.split(",") if key.strip()]
-        recover_file(path, now_ns)  # what dead processes left behind is to be seen as lost, not as under way
-        found = queries.report(
-            path, by=keys, since=since, until=until, tz=tz, where=_conditions(where or []), now_ns=now_ns
-        )
-    except ConfigError as error:
-        errors.print(str(error), markup=False, soft_wrap=True)
-        raise typer.Exit(2) from None
-    except LedgerError as error:
-        errors.print(str(error), markup=False, soft_wrap=True)
-        raise typer.Exit(1) from None
+    """Show what was spent. Exits with 1 if there is no ledger yet, with 2 if it cannot be read."""
+    path, now_ns = _path(ledger), time.time_ns()
+    keys = [key.strip() for key in by.split(",") if key.strip()]
+    conditions = _conditions(where or [])
+    if not Path(path).exists():
+        typer.echo(f"There is no ledger at {path} yet: the first guarded call makes it.", err=True)
+        raise typer.Exit(1)
+    recover_file(path, now_ns)  # what dead processes left behind is to be seen as lost, not as under way
+    found = queries.report(path, by=keys, since=since, until=until, tz=tz, where=conditions, now_ns=now_ns)
     if as_json:
-        typer.echo(json.dumps({"ledger": path, **found.as_json()}, indent=2))
+        print(json.dumps({"ledger": path, **found.as_json()}, indent=2))
         return
     console = Console()
     if not console.is_terminal:
@@ -76,6 +71,17 @@ def report(
     console.print(_table(found))
     for note in _notes(found):
         console.print(note, markup=False, highlight=False)
+
+
+def _path(given: Path | None) -> str:
+    """The ledger that was asked for, else the configured one, else the default one."""
+    if given is not None:
+        return str(given)
+    configured = config.load().values.get("ledger")
+    if configured is False:
+        typer.echo("The configuration says that there is no ledger; name one with --ledger.", err=True)
+        raise typer.Exit(1)
+    return str(configured or default_path())
 
 
 def _conditions(where: list[str]) -> dict[str, str]:

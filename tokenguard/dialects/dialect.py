@@ -90,13 +90,18 @@ def items(body: Json, name: str) -> list[Json]:
 def optional_int(body: Json, name: str) -> int | None:
     """A whole number from a request, or ``None`` (the provider will complain of anything else)."""
     value = body.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if abs(value) <= _MOST else None
 
 
 def optional_float(body: Json, name: str) -> float | None:
     """A number from a request, or ``None``."""
     value = body.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, float):
+        return value
+    whole = optional_int(body, name)
+    return None if whole is None else float(whole)
 
 
 def optional_str(body: Json, name: str) -> str | None:

@@ -48,6 +48,7 @@ _HOSTS: Final[tuple[tuple[re.Pattern[str], str, str], ...]] = tuple(
     for pattern, provider, channel in (
         (r"(^|\.)api\.openai\.com$", "openai", "direct"),
         (r"(^|\.)api\.anthropic\.com$", "anthropic", "direct"),
+        (r"^aws-external-anthropic\..*api\.aws$", "anthropic", "direct"),  # Anthropic's own, sold by AWS
         (
             r"\.(openai\.azure\.(com|us|cn)|cognitiveservices\.azure\.com|services\.ai\.azure\.com|azure-api\.net)$",
             "azure.ai.openai",

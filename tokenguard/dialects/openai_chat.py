@@ -99,16 +99,14 @@ class Events:
             self._id = optional_str(data, "id")
         self._model = optional_str(data, "model") or self._model
         self._tier = optional_str(data, "service_tier") or self._tier
-        choices = data.get("choices")
-        if choices:
-            for choice in choices:
-                self._take(choice)
+        for choice in items(data, "choices"):
+            self._take(choice)
         block = data.get("usage")
         if block:
             self._usage = read_usage(usage, block)
         if data.get("error"):
             self._error = error_type(data["error"])
-        return bool(block) and choices == []
+        return bool(block) and data.get("choices") == []
 
     def _take(self, choice: Json) -> None:
         reason = choice.get("finish_reason")

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, Protocol
 
 # A CR that the next chunk may turn into CR LF ends nothing, unless another CR stands before it: what is
 # found never depends on where the chunks were cut.
-_BLANK_LINE: Final = re.compile(rb"\r?\n(?:\r?\n|\r(?=[^\n]))|\r\r")
+_BLANK_LINE: Final = re.compile(rb"\n(?:\r?\n|\r(?=[^\n]))|\r\r")
 _LINE: Final = re.compile(rb"\r\n|\n|\r")
 
 

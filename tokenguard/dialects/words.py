@@ -11,9 +11,9 @@ _READ: Final = ("system", "instructions", "messages", "input", "prompt", "tools"
 _MADE: Final = ("choices", "output", "content")
 _NOT_WORDS: Final = frozenset(
     {
-        *("type", "role", "id", "tool_call_id", "call_id", "finish_reason", "status", "cache_control"),
+        *("type", "role", "id", "call_id", "tool_call_id", "tool_use_id", "finish_reason", "status"),
         *("url", "image_url", "data", "file_data", "file_id", "result", "media_type", "format", "detail"),
-        *("logprobs", "signature", "encrypted_content", "annotations", "citations"),
+        *("logprobs", "signature", "encrypted_content", "annotations", "citations", "cache_control"),
     }
 )
 

@@ -157,14 +157,17 @@ def _set_up(connection: sqlite3.Connection, path: str, durability: Durability) -
 
 def _check(connection: sqlite3.Connection, path: str) -> None:
     """Refuse a file that is not ours, or that we do not understand."""
-    application = schema.application_of(connection)
-    if application != schema.APPLICATION_ID:
+    connection.execute("BEGIN")  # another process may be making the tables right now: before or after that
+    try:
+        application = schema.application_of(connection)
+        version = schema.version_of(connection)
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if application or tables:
-            raise LedgerError(
-                f"the ledger {path} cannot be used: it is the database of another application. {_MOVE}"
-            )
-    version = schema.version_of(connection)
+    finally:
+        connection.execute("ROLLBACK")
+    if application != schema.APPLICATION_ID and (application or tables):
+        raise LedgerError(
+            f"the ledger {path} cannot be used: it is the database of another application. {_MOVE}"
+        )
     if version > schema.VERSION:
         raise LedgerError(
             f"the ledger {path} cannot be used: a newer tokenguard wrote it (schema {version}, this one "

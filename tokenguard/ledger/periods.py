@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from pathlib import Path
@@ -76,23 +76,17 @@ def until(moment: Moment, in_zone: tzinfo, now_ns: int) -> int:
     return _kept(midnight_ns(found, in_zone) if found == date.max else midnight_ns(found + _DAY, in_zone))
 
 
-def calendar(unit: str, in_zone: tzinfo, first_ns: int, last_ns: int) -> Iterator[Period]:
-    """Every calendar period from the one of ``first_ns`` to the one of ``last_ns``.
+def period_at(moment_ns: int, unit: str, in_zone: tzinfo) -> Period:
+    """The calendar period that a moment is in.
 
     Args:
+        moment_ns: Unix nanoseconds.
         unit: ``day``, ``week`` (ISO 8601, from Monday) or ``month``.
         in_zone: Where midnight is.
-        first_ns: Unix nanoseconds.
-        last_ns: Unix nanoseconds, inclusive.
     """
-    begins, following, label = UNITS[unit]
-    start = begins(from_ns(first_ns, in_zone).date())
-    start_ns = midnight_ns(start, in_zone)
-    while start_ns <= last_ns:
-        after = following(start)
-        end_ns = midnight_ns(after, in_zone)
-        yield Period(label(start), start_ns, end_ns)
-        start, start_ns = after, end_ns
+    begin, following, label = UNITS[unit]
+    first = begin(from_ns(moment_ns, in_zone).date())
+    return Period(label(first), midnight_ns(first, in_zone), midnight_ns(following(first), in_zone))
 
 
 def midnight_ns(day: date, in_zone: tzinfo) -> int:

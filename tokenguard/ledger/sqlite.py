@@ -69,7 +69,7 @@ class SqliteLedger:
             recover(store.connection, clock())
         except sqlite3.Error as error:
             faults.note("ledger.recover", error)
-        self._writer = Writer(open_store, store, wait_s)
+        self._writer = Writer(open_store, store, wait_s, clock)
         _writers.add(self._writer)
 
     @property
@@ -139,7 +139,7 @@ class SqliteLedger:
 
     def close(self) -> None:
         """Flush, and let go of the file. Runs by itself when the interpreter exits; twice is fine."""
-        self._writer.close(self._clock())
+        self._writer.close()
 
     def reader(self) -> sqlite3.Connection:
         """A connection that can only read, for :mod:`tokenguard.ledger.queries` and your own SQL. Close it.
@@ -167,7 +167,7 @@ _closes_in: int | None = None
 
 def _close_all() -> None:
     for writer in list(_writers):
-        writer.close(time.time_ns())
+        writer.close()
 
 
 def _close_with_multiprocessing() -> None:

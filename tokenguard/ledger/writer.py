@@ -34,7 +34,8 @@ _QUEUED: Final = 100_000
 _RETRY_S: Final = 1.0
 _LOOK_S: Final = 1.0
 _COMMITS_PER_CHECKPOINT: Final = 200
-_FORK_S: Final = 5.0
+_HOLD_S: Final = 5.0
+"""How long a fork, or the end of the program, waits for a transaction that is under way."""
 
 _BAD_ROW: Final = (
     sqlite3.IntegrityError,
@@ -58,17 +59,21 @@ class Opening(NamedTuple):
 class Writer:
     """Writes one ledger for all threads of this process."""
 
-    def __init__(self, open_store: Callable[[], Store], store: Store, wait_s: float) -> None:
+    def __init__(
+        self, open_store: Callable[[], Store], store: Store, wait_s: float, clock: Callable[[], int]
+    ) -> None:
         """Take over an open store.
 
         Args:
             open_store: Opens the file anew, after a fork or a fault.
             store: The file as it is open now.
             wait_s: How long a call waits for the file at most, in seconds.
+            clock: The time, Unix nanoseconds.
         """
         self._open_store = open_store
         self._store: Store | None = store
         self._wait_s = wait_s
+        self._clock = clock
         self._in_flight = 0
         self._closed = False
         self._trouble: Exception | None = None
@@ -99,7 +104,11 @@ class Writer:
         if self._thread is None:
             self._start()
         if self._writing.acquire(blocking=False):
-            self._lead(row)
+            try:
+                told = self._lead(row)
+            finally:
+                self._release()
+            _tell(told)
         else:
             self._follow(row)
 
@@ -125,36 +134,50 @@ class Writer:
     def flush(self, timeout_s: float) -> bool:
         """Write everything that is queued, in this thread. Says whether nothing is left."""
         until = time.monotonic() + timeout_s
-        while True:
-            # What another thread has taken off the queues is written once it lets go of the lock.
-            if not self._writing.acquire(timeout=max(0.0, until - time.monotonic())):
-                return False
-            if not self._waiting():
+        # What another thread has taken off the queues is written once it lets go of the lock.
+        while self._writing.acquire(timeout=max(0.0, until - time.monotonic())):
+            try:
+                if not self._waiting():
+                    return True
+                written, told = self._write_group(until)
+            finally:
                 self._release()
-                return True
-            written, told = self._write_group(until)
             _tell(told)
             if not written:
-                return False
+                break
+        return False
 
-    def close(self, now_ns: int) -> None:
+    def close(self) -> None:
         """Flush, and let go of the file. Closing twice is fine."""
         if self._closed:
             return
         self._closed = True
         until = time.monotonic() + self._wait_s
         self.flush(self._wait_s)
-        with self._checkpointing, self._writing:
-            lost = len(self._openings) + len(self._settlements) + len(self._facts)
-            store, self._store = self._store, None
-            if store is not None:
-                if not self._in_flight and not lost:
-                    with suppress(sqlite3.Error):  # then the next process to open the file finds out
-                        store.leave(now_ns, until)
-                store.close()
+        lost = len(self._openings) + len(self._settlements) + len(self._facts)
+        if self._hold(_HOLD_S):
+            try:
+                self._let_go(None if lost or self._in_flight else self._clock(), until)
+            finally:
+                self._unhold()
         if lost:
             faults.note("ledger.close", self._trouble or TimeoutError(f"{lost} rows could not be written"))
         _strike(self._bell)
+
+    def __del__(self) -> None:
+        # Nobody refers to us any more. Nothing is queued then: as long as there is, the thread does.
+        if not self._closed:
+            self._closed = True
+            self._let_go(None if self._in_flight else self._clock(), 0)
+
+    def _let_go(self, ended_ns: int | None, until: float) -> None:
+        store, self._store = self._store, None
+        if store is None:
+            return
+        if ended_ns is not None:
+            with suppress(sqlite3.Error):  # then the next process to open the file finds out by itself
+                store.leave(ended_ns, until)
+        store.close()
 
     def copy(self) -> sqlite3.Connection:
         """A copy, in memory, of what is written."""
@@ -163,24 +186,22 @@ class Writer:
             self._opened().connection.backup(copy)
         return copy
 
-    def _lead(self, row: Row) -> None:
-        """Write a row, and what queued up meanwhile. The lock is ours; it is released here."""
+    def _lead(self, row: Row) -> list[Callable[[], None]]:
+        """Write a row, and what queued up meanwhile. The lock is ours. Returns whom to tell."""
         until = time.monotonic() + self._wait_s
         if self._openings:
             self._openings.appendleft(Opening(row, None))
-            _, told = self._write_group(until, openings_only=True)
-            _tell(told)
-            return
+            return self._write_group(until, openings_only=True)[1]
         try:
             self._in_flight += self._opened().begin(row, until)
             self._commits += 1
+            self._trouble = None
         except _BAD_ROW:
             self._salvage(Batch(openings=[row]), until)
         except BaseException as error:
             self._openings.append(Opening(row, None))
             self._in_trouble("ledger.begin", error)
-        finally:
-            self._release()
+        return []
 
     def _follow(self, row: Row) -> None:
         """Let whoever writes next write this row too, and wait for it."""
@@ -190,15 +211,19 @@ class Writer:
             return
         # Whoever was writing may be gone, and may have looked at the queue before we were in it.
         if self._writing.acquire(blocking=False):
-            _, told = self._write_group(time.monotonic() + self._wait_s, openings_only=True)
+            try:
+                told = self._write_group(time.monotonic() + self._wait_s, openings_only=True)[1]
+            finally:
+                self._release()
             _tell(told)
         if not written.acquire(timeout=self._wait_s):
-            faults.note("ledger.begin", TimeoutError(f"the ledger was busy for {self._wait_s} s"))
+            self._trouble = TimeoutError(f"the ledger was busy for {self._wait_s} s")
+            faults.note("ledger.begin", self._trouble)
 
     def _write_group(
         self, until: float, *, openings_only: bool = False
     ) -> tuple[bool, list[Callable[[], None]]]:
-        """Write one group. The lock is ours; it is released here.
+        """Write one group. The lock is ours.
 
         Returns:
             Whether it was written (if not, it is queued again), and whom to tell that it is over.
@@ -211,13 +236,10 @@ class Writer:
             () if openings_only else _take(self._facts),
         )
         try:
-            written = self._write_batch(batch, until)
+            return self._write_batch(batch, until), told
         except BaseException:
             _tell(told)
             raise
-        finally:
-            self._release()
-        return written, told
 
     def _write_batch(self, batch: Batch, until: float) -> bool:
         try:
@@ -270,7 +292,8 @@ class Writer:
         faults.note(where, error)
         if self._store is not None and self._store.on_disk and not is_busy(error):
             store, self._store = self._store, None
-            store.close()
+            with suppress(sqlite3.Error):  # it is broken; that is why we close it
+                store.close()
 
     def _fail_open(self, row: Row) -> None:
         """Queue an opening that nobody waits for: waiting in vain once more would slow every call down."""
@@ -333,11 +356,13 @@ class Writer:
                 if not self._waiting():  # nothing was queued, with no bell rung, between the two lines
                     return True
                 self._asleep = False
-            if not self._openings and self._trouble is None:
+            if not self._openings and len(self._settlements) < _GROUP and self._trouble is None:
                 self._bell.acquire(timeout=_GATHER_S)  # rung by those who wait
-            self._writing.acquire()
-            self._look()
-            written, told = self._write_group(time.monotonic() + self._wait_s)
+            with self._writing:
+                if self._closed:  # while we gathered: the file is not to be opened again
+                    return False
+                self._look()
+                written, told = self._write_group(time.monotonic() + self._wait_s)
             _tell(told)
             if not written:
                 self._bell.acquire(timeout=_RETRY_S)
@@ -365,21 +390,29 @@ class Writer:
         except Exception as error:
             faults.note("ledger.checkpoint", error)
 
+    def _hold(self, timeout_s: float) -> bool:
+        """Keep everybody from the file, if they let go of it in time."""
+        if not self._checkpointing.acquire(timeout=timeout_s):
+            return False
+        if self._writing.acquire(timeout=timeout_s):
+            return True
+        self._checkpointing.release()
+        return False
+
+    def _unhold(self) -> None:
+        self._checkpointing.release()
+        self._release()
+
     def before_fork(self) -> None:
         """Let go of the file: SQLite's locks belong to a process, and a child must inherit none of them."""
-        self._quiet = self._checkpointing.acquire(timeout=_FORK_S)
-        if self._quiet and not self._writing.acquire(timeout=_FORK_S):
-            self._checkpointing.release()
-            self._quiet = False
+        self._quiet = self._hold(_HOLD_S)
         if self._quiet and self._store is not None and self._store.on_disk:
-            self._store.close()
-            self._store = None
+            self._let_go(None, 0)
 
     def after_fork_in_parent(self) -> None:
         """Go on; the file is opened again when it is needed."""
         if self._quiet:
-            self._checkpointing.release()
-            self._release()
+            self._unhold()
 
     def after_fork_in_child(self) -> None:
         """Begin anew: what the parent queued is the parent's to write."""
@@ -399,8 +432,11 @@ def _serve(me: weakref.ref[Writer], bell: threading.Lock, _busy: list[Writer | N
     while True:
         bell.acquire()
         writer = me()
-        if writer is None or not writer.work():
-            return
+        try:
+            if writer is None or not writer.work():
+                return
+        except Exception as error:  # whatever it is, rows are still to be written
+            faults.note("ledger.thread", error)
         del writer
 
 

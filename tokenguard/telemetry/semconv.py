@@ -18,6 +18,15 @@ REQUEST_MAX_TOKENS: Final = "gen_ai.request.max_tokens"
 REQUEST_TEMPERATURE: Final = "gen_ai.request.temperature"
 REQUEST_TOP_P: Final = "gen_ai.request.top_p"
 REQUEST_CHOICES: Final = "gen_ai.request.choice.count"
+REQUEST_FREQUENCY_PENALTY: Final = "gen_ai.request.frequency_penalty"
+REQUEST_PRESENCE_PENALTY: Final = "gen_ai.request.presence_penalty"
+REQUEST_SEED: Final = "gen_ai.request.seed"
+REQUEST_TOP_K: Final = "gen_ai.request.top_k"
+REQUEST_STOP: Final = "gen_ai.request.stop_sequences"
+REQUEST_REASONING: Final = "gen_ai.request.reasoning.level"
+REQUEST_PREVIOUS: Final = "gen_ai.request.previous_response.id"
+CONVERSATION: Final = "gen_ai.conversation.id"
+OUTPUT_TYPE: Final = "gen_ai.output.type"
 RESPONSE_ID: Final = "gen_ai.response.id"
 RESPONSE_MODEL: Final = "gen_ai.response.model"
 FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
@@ -28,15 +37,23 @@ CACHE_READ_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
 CACHE_WRITE_TOKENS: Final = "gen_ai.usage.cache_write.input_tokens"
 CACHE_CREATION_TOKENS: Final = "gen_ai.usage.cache_creation.input_tokens"  # its old name, still read
 REASONING_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
+TEXT_INPUT_TOKENS: Final = "gen_ai.usage.text.input_tokens"
+TEXT_OUTPUT_TOKENS: Final = "gen_ai.usage.text.output_tokens"
+AUDIO_INPUT_TOKENS: Final = "gen_ai.usage.audio.input_tokens"
+AUDIO_OUTPUT_TOKENS: Final = "gen_ai.usage.audio.output_tokens"
+IMAGE_INPUT_TOKENS: Final = "gen_ai.usage.image.input_tokens"
+IMAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.image.output_tokens"
 INPUT_MESSAGES: Final = "gen_ai.input.messages"
 OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
 SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
 TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 - no password
+TOKEN_MODALITY: Final = "gen_ai.token.modality"  # noqa: S105 - nor here
 WORKFLOW_NAME: Final = "gen_ai.workflow.name"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 ERROR_TYPE: Final = "error.type"
 RESEND_COUNT: Final = "http.request.resend_count"
+HTTP_STATUS: Final = "http.response.status_code"
 
 # Cost, which has no standard name yet: each tool reads its own
 COST_OPENLIT: Final = "gen_ai.usage.cost"  # OpenLIT, New Relic's guide, OneUptime; Langfuse's second choice
@@ -92,6 +109,13 @@ RETRY_DELAY: Final = "tokenguard.retry.delay"
 METRIC_DURATION: Final = "gen_ai.client.operation.duration"
 METRIC_TOKENS: Final = "gen_ai.client.token.usage"
 METRIC_FIRST_CHUNK: Final = "gen_ai.client.operation.time_to_first_chunk"
+METRIC_INFERENCE_DURATION: Final = "gen_ai.client.inference.duration"
+METRIC_INFERENCE_FIRST_CHUNK: Final = "gen_ai.client.inference.time_to_first_chunk"
+METRIC_USAGE_INPUT: Final = "gen_ai.client.inference.usage.input_tokens"
+METRIC_USAGE_OUTPUT: Final = "gen_ai.client.inference.usage.output_tokens"
+METRIC_USAGE_READ: Final = "gen_ai.client.inference.usage.cache_read.input_tokens"
+METRIC_USAGE_WRITTEN: Final = "gen_ai.client.inference.usage.cache_write.input_tokens"
+METRIC_USAGE_REASONING: Final = "gen_ai.client.inference.usage.reasoning.output_tokens"
 METRIC_COST: Final = "tokenguard.cost"
 METRIC_BASELINE: Final = "tokenguard.cost.baseline"
 METRIC_CALL_COST: Final = "tokenguard.call.cost"
@@ -107,3 +131,13 @@ TOKEN_BOUNDARIES: Final = tuple(4**power for power in range(14))
 COST_BOUNDARIES: Final = (
     1e-05, 3e-05, 1e-04, 3e-04, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30,
 )  # fmt: skip
+
+_TAKEN: Final = frozenset(
+    value for name, value in tuple(globals().items()) if name.isupper() and isinstance(value, str)
+)
+
+
+def tag_name(tag: str) -> str:
+    """The attribute of a tag: ``tokenguard.team``, or ``tokenguard.tag.outcome`` where we use that name."""
+    name = OWN + tag
+    return f"{OWN}tag.{tag}" if name in _TAKEN else name

@@ -6,7 +6,7 @@ is added to them in Langfuse; a parent with a model is taken for an inference of
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
@@ -14,25 +14,26 @@ from opentelemetry import trace as otel
 from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from tokenguard.call import Asked, Attempt, Call, CostBasis, Meter, Receipt
+from tokenguard.call import Attempt, Call, CostBasis, Meter, Receipt, Usage
 from tokenguard.telemetry import semconv as sc
+from tokenguard.telemetry.modality import PRODUCED, READ, SENT, WRITTEN, by_modality
+from tokenguard.telemetry.request import put_request
 from tokenguard.telemetry.telemetry import Trace
 
 Attributes = dict[str, AttributeValue]
 
 _INFERENCES: Final = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
-_WRITES: Final = (Meter.CACHE_WRITE, Meter.CACHE_WRITE_1H)
-_READS: Final = (Meter.CACHE_READ, Meter.AUDIO_CACHE_READ, Meter.IMAGE_CACHE_READ)
 
 
 class Tracing:
     """Starts and ends spans with one tracer."""
 
-    def __init__(self, compat: Collection[str]) -> None:
+    def __init__(self, compat: Collection[str], *, captures: bool = False) -> None:
         from tokenguard import __version__
 
         self._tracer = otel.get_tracer("tokenguard", __version__)
         self._compat = compat
+        self._captures = captures
 
     def start(self, call: Call, *, tree: bool) -> Trace:
         """Start the spans of a call below the current span."""
@@ -45,19 +46,16 @@ class Tracing:
         if outer is not None:
             leaf = self._tracer.start_span("tokenguard.call", attributes=_ROOT, start_time=call.started_ns)
             return Trace(leaf, None, outer)
-        leaf = self._tracer.start_span(
-            f"{call.operation} {asked.model}",
-            context,
-            SpanKind.CLIENT,
-            {
-                sc.OPERATION: call.operation,
-                sc.PROVIDER: where.provider,
-                sc.REQUEST_MODEL: asked.model,
-                sc.SERVER_ADDRESS: where.host,
-                sc.SERVER_PORT: where.port,
-            },
-            start_time=call.started_ns,
-        )
+        attributes: Attributes = {
+            sc.OPERATION: call.operation,
+            sc.PROVIDER: where.provider,
+            sc.SERVER_ADDRESS: where.host,
+            sc.SERVER_PORT: where.port,
+        }
+        if asked.model:
+            attributes[sc.REQUEST_MODEL] = asked.model
+        name = f"{call.operation} {asked.model}".rstrip()
+        leaf = self._tracer.start_span(name, context, SpanKind.CLIENT, attributes, start_time=call.started_ns)
         return Trace(leaf, root, None)
 
     def current(self, trace: Trace) -> AbstractContextManager[Any]:
@@ -71,19 +69,23 @@ class Tracing:
         trace.retries += 1
         attributes: Attributes = {sc.RETRY_DELAY: wait_s, sc.ERROR_TYPE: attempt.error_type or "error"}
         if attempt.http_status is not None:
-            attributes["http.response.status_code"] = attempt.http_status
+            attributes[sc.HTTP_STATUS] = attempt.http_status
         trace.leaf.add_event(sc.RETRY_EVENT, attributes)
 
     def end(self, trace: Trace, receipt: Receipt, attempt: Attempt) -> None:
         """Put everything on the spans and end them, the leaf first."""
         end_ns = receipt.started_ns + round(receipt.duration_s * 1e9)
-        leaf, root = trace.leaf, trace.root
-        if leaf.is_recording():
-            if trace.outer is not None:
-                leaf.set_attributes(call_attributes(receipt))
-                trace.outer.set_attributes(cost_attributes(receipt, attempt, self._compat))
-            else:
-                leaf.set_attributes(leaf_attributes(receipt, attempt, self._compat, trace.retries))
+        leaf, root, outer = trace.leaf, trace.root, trace.outer
+        if outer is not None:
+            leaf.set_attributes(call_attributes(receipt))
+            if outer.is_recording():  # it may have ended before the last byte was read
+                outer.set_attributes(cost_attributes(receipt, attempt, self._compat))
+        elif leaf.is_recording():
+            leaf.set_attributes(leaf_attributes(receipt, attempt, self._compat, trace.retries))
+            if self._captures:
+                from tokenguard.telemetry.content import content_attributes
+
+                leaf.set_attributes(content_attributes(attempt))
         _end(leaf, receipt, end_ns)
         if root is not None:
             root.set_attributes(call_attributes(receipt))
@@ -151,7 +153,7 @@ def leaf_attributes(receipt: Receipt, attempt: Attempt, compat: Collection[str],
     if receipt.anomalies:
         made[sc.ANOMALIES] = receipt.anomalies
     _put_labels(made, receipt)
-    _put_request(made, attempt.call.asked)
+    put_request(made, attempt.call)
     _put_response(made, receipt, attempt)
     _put_usage(made, receipt, compat)
     made.update(cost_attributes(receipt, attempt, compat))
@@ -160,23 +162,10 @@ def leaf_attributes(receipt: Receipt, attempt: Attempt, compat: Collection[str],
 
 def _put_labels(made: Attributes, receipt: Receipt) -> None:
     for name, value in receipt.tags.items():
-        made[sc.OWN + name] = value
+        made[sc.tag_name(name)] = value
     if receipt.run_id:
         made[sc.RUN_ID] = receipt.run_id
         made[sc.RUN_NAME] = receipt.run_name or ""
-
-
-def _put_request(made: Attributes, asked: Asked) -> None:
-    if asked.stream:
-        made[sc.REQUEST_STREAM] = True
-    if asked.max_tokens is not None:
-        made[sc.REQUEST_MAX_TOKENS] = asked.max_tokens
-    if asked.temperature is not None:
-        made[sc.REQUEST_TEMPERATURE] = asked.temperature
-    if asked.top_p is not None:
-        made[sc.REQUEST_TOP_P] = asked.top_p
-    if asked.choices != 1:
-        made[sc.REQUEST_CHOICES] = asked.choices
 
 
 def _put_response(made: Attributes, receipt: Receipt, attempt: Attempt) -> None:
@@ -185,8 +174,8 @@ def _put_response(made: Attributes, receipt: Receipt, attempt: Attempt) -> None:
     if receipt.model_served:
         made[sc.RESPONSE_MODEL] = receipt.model_served
     reasons = receipt.finish_reasons
-    if not reasons and attempt.delivered and receipt.status != "ok":
-        reasons = ("error",)  # the generation never finished
+    if attempt.delivered and receipt.status != "ok":
+        reasons += ("error",) * (attempt.call.asked.choices - len(reasons))  # these never finished
     if reasons:
         made[sc.FINISH_REASONS] = reasons
     if receipt.first_token_s is not None:
@@ -195,45 +184,75 @@ def _put_response(made: Attributes, receipt: Receipt, attempt: Attempt) -> None:
 
 def _put_usage(made: Attributes, receipt: Receipt, compat: Collection[str]) -> None:
     usage = receipt.usage
+    if "openinference" in compat:
+        made[sc.OPENINFERENCE_KIND] = "LLM"
+        made[sc.OPENINFERENCE_MODEL] = receipt.model_served or receipt.model_requested
     if usage is None or not usage.meters:
         return
     meters = usage.meters
-    read = sum([meters.get(meter, 0) for meter in _READS])
-    written = sum([meters.get(meter, 0) for meter in _WRITES])
-    total = usage.input_tokens + usage.output_tokens
     made[sc.INPUT_TOKENS] = usage.input_tokens
     made[sc.OUTPUT_TOKENS] = usage.output_tokens
     made[sc.USAGE_SOURCE] = "estimated" if usage.estimated else "provider"
+    if usage.reasoning:
+        made[sc.REASONING_TOKENS] = usage.reasoning
+    read = written = 0
+    if len(meters) > 2:
+        read = sum([meters.get(meter, 0) for meter in READ])
+        written = sum([meters.get(meter, 0) for meter in WRITTEN])
+        _put_modalities(made, meters)
     if read:
         made[sc.CACHE_READ_TOKENS] = read
     if written:
         made[sc.CACHE_WRITE_TOKENS] = made[sc.CACHE_CREATION_TOKENS] = written
-    if usage.reasoning:
-        made[sc.REASONING_TOKENS] = usage.reasoning
     if "openinference" in compat:
-        made[sc.OPENINFERENCE_KIND] = "LLM"
-        made[sc.OPENINFERENCE_MODEL] = receipt.model_served or receipt.model_requested
-        made[sc.OPENINFERENCE_PROMPT] = usage.input_tokens
-        made[sc.OPENINFERENCE_COMPLETION] = usage.output_tokens
-        made[sc.OPENINFERENCE_TOTAL] = total
-        if read:
-            made[sc.OPENINFERENCE_READ] = read
-        if written:
-            made[sc.OPENINFERENCE_WRITTEN] = written
-        if usage.reasoning:
-            made[sc.OPENINFERENCE_REASONING] = usage.reasoning
+        _put_token_counts(made, usage, read, written)
     if "langfuse" in compat:
         # Disjoint buckets and their total: with these, Langfuse does not sum gen_ai.usage.* itself.
+        total = usage.input_tokens + usage.output_tokens
         buckets = "".join([f'"{meter}": {n}, ' for meter, n in meters.items() if n and meter.unit == "token"])
         made[sc.LANGFUSE_USAGE] = f'{{{buckets}"total": {total}}}'
 
 
+def _put_token_counts(made: Attributes, usage: Usage, read: int, written: int) -> None:
+    """Add the counts as OpenInference has them."""
+    made[sc.OPENINFERENCE_PROMPT] = usage.input_tokens
+    made[sc.OPENINFERENCE_COMPLETION] = usage.output_tokens
+    made[sc.OPENINFERENCE_TOTAL] = usage.input_tokens + usage.output_tokens
+    if read:
+        made[sc.OPENINFERENCE_READ] = read
+    if written:
+        made[sc.OPENINFERENCE_WRITTEN] = written
+    if usage.reasoning:
+        made[sc.OPENINFERENCE_REASONING] = usage.reasoning
+
+
+def _put_modalities(made: Attributes, meters: Mapping[Meter, int]) -> None:
+    """Add the tokens by modality, where the provider tells them apart."""
+    for among, names in ((SENT, _SENT_NAMES), (PRODUCED, _PRODUCED_NAMES)):
+        for modality, n in by_modality(meters, among).items():
+            if n and modality in names:
+                made[names[modality]] = n
+
+
+_SENT_NAMES: Final = {
+    "text": sc.TEXT_INPUT_TOKENS,
+    "audio": sc.AUDIO_INPUT_TOKENS,
+    "image": sc.IMAGE_INPUT_TOKENS,
+}
+_PRODUCED_NAMES: Final = {
+    "text": sc.TEXT_OUTPUT_TOKENS,
+    "audio": sc.AUDIO_OUTPUT_TOKENS,
+    "image": sc.IMAGE_OUTPUT_TOKENS,
+}
+
+
 def cost_attributes(receipt: Receipt, attempt: Attempt, compat: Collection[str]) -> Attributes:
     """The cost, under every name that somebody reads; nothing at all where it is not known."""
-    if receipt.cost_basis is CostBasis.UNKNOWN:
-        return {sc.COST_UNCERTAIN: True}
-    if receipt.cost_nano is None or attempt.charge is None:
-        return {}
+    uncertain: Attributes = {}
+    if any(one.basis is CostBasis.UNKNOWN for one in attempt.call.attempts):
+        uncertain[sc.COST_UNCERTAIN] = True
+    if receipt.cost_nano is None or attempt.charge is None or receipt.cost_basis is CostBasis.UNKNOWN:
+        return uncertain
     made_nano = sum([line.cost_nano for line in receipt.lines if line.meter.is_output and line.cost_nano])
     sent, produced, total = (receipt.cost_nano - made_nano) / 1e9, made_nano / 1e9, receipt.cost_nano / 1e9
     made: Attributes = {
@@ -244,6 +263,7 @@ def cost_attributes(receipt: Receipt, attempt: Attempt, compat: Collection[str])
         sc.COST_CURRENCY: "USD",
         sc.COST_SOURCE: receipt.cost_basis.value,
         sc.PRICE_VERSION: receipt.price_set,
+        **uncertain,
     }
     for name in compat:
         _COMPAT[name](made, total, sent, produced)

@@ -27,6 +27,7 @@ COMPAT: Final = ("langfuse", "openinference", "mlflow", "logfire", "openlit", "s
 _DEFAULT_COMPAT: Final = frozenset(COMPAT[:5])
 _NOTHING: Final[AbstractContextManager[None]] = nullcontext()
 _CAPTURE_VARIABLE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+_SEMCONV_VARIABLE: Final = "OTEL_SEMCONV_STABILITY_OPT_IN"
 _PROVIDER_VARIABLES: Final = ("OTEL_PYTHON_TRACER_PROVIDER", "OTEL_PYTHON_METER_PROVIDER")
 
 
@@ -111,7 +112,7 @@ class Telemetry:
             if self._tracing is None:
                 from tokenguard.telemetry.spans import Tracing
 
-                self._tracing = Tracing(self.settings.compat)
+                self._tracing = Tracing(self.settings.compat, captures=self.captures)
             return self._tracing.start(call, tree=self.tree)
         except Exception as error:
             faults.note("telemetry.started", error)
@@ -139,9 +140,12 @@ class Telemetry:
         try:
             if trace is not None and self._tracing is not None:
                 self._tracing.end(trace, receipt, attempt)
-            self._recorder().finished(receipt, attempt.call)
         except Exception as error:
             faults.note("telemetry.finished", error)
+        try:
+            self._recorder().finished(receipt, attempt.call)
+        except Exception as error:
+            faults.note("telemetry.counted", error)
 
     def not_metered(self, host: str) -> None:
         """Count a request that went through untouched."""
@@ -156,7 +160,8 @@ class Telemetry:
         if self._metrics is None:
             from tokenguard.telemetry.metrics import Metrics
 
-            self._metrics = Metrics(self.settings.metric_tags, self.settings.max_tag_values)
+            settings = self.settings
+            self._metrics = Metrics(settings.metric_tags, settings.max_tag_values, _semconv(settings))
         return self._metrics
 
 
@@ -164,6 +169,13 @@ def _captures_content(settings: TelemetrySettings) -> bool:
     if settings.capture_content is not None:
         return settings.capture_content
     return os.environ.get(_CAPTURE_VARIABLE, "").strip().lower() in ("span_only", "span_and_event")
+
+
+def _semconv(settings: TelemetrySettings) -> Literal["default", "latest"]:
+    if settings.semconv is not None:
+        return settings.semconv
+    wanted = os.environ.get(_SEMCONV_VARIABLE, "").split(",")
+    return "latest" if "gen_ai_latest_experimental" in map(str.strip, wanted) else "default"
 
 
 def _in_use() -> bool:

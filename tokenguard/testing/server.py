@@ -62,7 +62,8 @@ class Server:
     def release(self) -> None:
         """End every delay and stall that is under way now; the replies go on."""
         if self._thread.is_alive():
-            self.loop.call_soon_threadsafe(self._release)
+            # Two turns of the loop: who was told of a request may be here before its delay has begun.
+            self.loop.call_soon_threadsafe(self.loop.call_soon, self._release)
 
     def close(self) -> None:
         """Stop listening, break off what is under way, and end the thread. Returns when all is gone."""
@@ -77,23 +78,24 @@ class Server:
 
     def _run(self) -> None:
         loop = self.loop
-        asyncio.set_event_loop(loop)
         try:
             listening = loop.run_until_complete(
                 loop.create_server(lambda: Connection(self), sock=self._socket)
             )
             loop.run_forever()
-            listening.close()
-            for connection in list(self.connections):
-                connection.end()
-            tasks = asyncio.all_tasks(loop)
-            for task in tasks:
-                task.cancel()
-            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-            loop.run_until_complete(asyncio.sleep(0))  # lets aborted transports close their sockets
+            loop.run_until_complete(self._end(listening))
         finally:
-            asyncio.set_event_loop(None)
             loop.close()
+
+    async def _end(self, listening: asyncio.Server) -> None:
+        listening.close()
+        for connection in list(self.connections):
+            connection.end()
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # lets the transports close their sockets
 
 
 class Connection(asyncio.Protocol):

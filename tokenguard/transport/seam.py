@@ -287,6 +287,7 @@ class Exchange:
 
     def over(self, tap: Tap | None, how: How, error: BaseException | None = None) -> None:
         """A delivered body ended: go on with the flow, where nothing may wait any more."""
+        _delivering.discard(self)
         answered = tap.answered() if tap else Answered()
         first_token_ns = tap.first_token_ns if tap else None
         try:
@@ -329,6 +330,10 @@ class Exchange:
         response.stream = delivery(
             chunks, getattr(stream, close), tap, lambda how, error: self.over(tap, how, error)
         )
+        # Dropped in a cycle, as the SDKs' streams are, the stream is garbage together with all that only
+        # it holds, and the collector would end a generator among that before anybody could go on with it.
+        _delivering.add(self)
+        self.response = None  # or the stream would never be dropped
         return response
 
     def fault(self, fault: Exception) -> Reply | Failure | None:
@@ -361,6 +366,8 @@ class Exchange:
             marks["x-tokenguard-cost-usd"] = cost
         append(self.response.headers, marks)
 
+
+_delivering: set[Exchange] = set()
 
 _NOWHERE: Final = Where("", "compatible", "", "", 0)
 

@@ -1,0 +1,206 @@
+"""Where the time of a guarded call goes: the microseconds of each part alone, other parts taken out.
+
+``python bench/breakdown.py [--stream] [--calls N]`` is a working tool for making the guard faster. It
+puts a stopwatch around functions by name, takes the stopwatch's own cost out again, and leaves out names
+that are gone. All figures are CPU time of the thread they are made on, medians over calls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import statistics
+import tempfile
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+import sides
+import upstream
+from bars import progress
+
+_SDK: Final = "(the SDK below the guard: send and read)"
+
+_PARTS: Final = {
+    _SDK: "transport.sync:SyncTransport._read",
+    "seam: begin": "transport.seam:Seam.begin transport.seam:Seam._prepare",
+    "seam: wishes": "transport.seam:Seam._wishes",
+    "seam: endpoint": "transport.seam:find",
+    "seam: request's JSON": "transport.seam:Seam._body",
+    "seam: make the call": "transport.seam:Seam._call",
+    "seam: rewrite": "transport.seam:Seam._rewrite",
+    "seam: head of the reply": "transport.seam:Exchange.head",
+    "seam: body of the reply": "transport.seam:Exchange.body",
+    "seam: response headers": "transport.seam:Exchange._mark",
+    "seam: notes": "transport.seam:Exchange.note",
+    "driver": "transport.sync:SyncTransport.handle_request transport.sync:SyncTransport._drive",
+    "driver: send": "transport.sync:SyncTransport._send",
+    "flow: reply's JSON": "flow:_settle_body",
+    "flow: price": "flow:_price",
+    "flow: receipt": "flow:_receipt",
+    "pricing": "pricing.book:PriceBook.charge",
+    "stream: deliver": "transport.seam:Exchange.deliver transport.seam:Exchange.over",
+    "stream: tap": "transport.tap:Tap.feed transport.tap:Tap._take",
+    "stream: split events": "dialects.sse:ServerSentEvents.feed",
+    "guard: receipts": "guard:Guard._finished",
+    "ledger: begin": "ledger.sqlite:SqliteLedger.begin ledger.writer:Writer.write_now",
+    "ledger: opening row": "ledger.sqlite:opening",
+    "ledger: begin, in sqlite": "ledger.store:Store.begin",
+    "ledger: settle": "ledger.sqlite:SqliteLedger.settle ledger.writer:Writer.write_soon",
+    "ledger: settlement row": "ledger.sqlite:settlement",
+    "ledger: group": "ledger.writer:Writer._write_group",
+    "ledger: group, in sqlite": "ledger.store:Store.write",
+    "ledger: checkpoint": "ledger.writer:Writer._checkpoint",
+    "spans: start": "telemetry.telemetry:Telemetry.started telemetry.spans:Tracing.start",
+    "spans: start, in the SDK": "/opentelemetry.sdk.trace:Tracer.start_span",
+    "spans: make current": "telemetry.telemetry:Telemetry.sending",
+    "spans: attributes": "telemetry.spans:leaf_attributes",
+    "spans: attributes, in the SDK": "/opentelemetry.sdk.trace:Span.set_attributes",
+    "spans: end": "telemetry.telemetry:Telemetry.finished telemetry.spans:Tracing.end",
+    "spans: end, in the SDK": "/opentelemetry.sdk.trace:Span.end",
+    "metrics": "telemetry.metrics:Metrics.finished",
+}
+"""Parts, and the functions that each is made of: module (of tokenguard, or absolute) and name in it."""
+
+
+class Stopwatch:
+    """Times functions, each without those that it calls and that are timed too."""
+
+    def __init__(self) -> None:
+        self.here: defaultdict[str, int] = defaultdict(int)  # of the current call, on the main thread
+        self.elsewhere: Counter[str] = Counter()  # of all calls, CPU time of other threads
+        self._stack = threading.local()
+        self._main = threading.get_ident()
+        self._inside = self._outside = 0
+        self._calibrate()
+
+    def around(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, timed."""
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            stack: list[int] = self._stack.__dict__.setdefault("stack", [])
+            stack.append(0)
+            began = time.thread_time_ns()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                took = time.thread_time_ns() - began
+                own = took - stack.pop() - self._inside
+                if stack:
+                    stack[-1] += took + self._outside
+                if threading.get_ident() == self._main:
+                    self.here[part] += own
+                else:
+                    self.elsewhere[part] += own
+
+        return timed
+
+    def _calibrate(self) -> None:
+        """What timing costs: the part that is timed itself, and the part that the caller is charged."""
+
+        def nothing() -> None: ...
+
+        timed = self.around("", nothing)
+        inside, outside = [], []
+        for _ in range(2000):
+            self.here.clear()
+            began = time.thread_time_ns()
+            timed()
+            whole = time.thread_time_ns() - began
+            inside.append(self.here[""])
+            outside.append(whole - self.here[""])
+        self._inside, self._outside = round(statistics.median(inside)), round(statistics.median(outside))
+        self.here.clear()
+
+
+def main() -> None:
+    """Print the parts, the dearest first."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--stream", action="store_true", help="streams of 50 chunks")
+    parser.add_argument("--calls", type=int, default=1000)
+    chosen = parser.parse_args()
+    watch = Stopwatch()
+    for part, places in _PARTS.items():
+        for place in places.split():
+            _put(watch, part, place)
+    _put_around_flow(watch)
+    with upstream.running() as provider, tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        bare = sides.bare("bare", provider.openai_url)
+        guarded = sides.guarded("guarded", provider.openai_url, Path(folder, "ledger.db"))
+        transport: Any = guarded.client._client._transport
+        transport._forward = watch.around(_SDK, transport._forward)
+        _print(watch, bare, guarded, chosen.calls, stream=chosen.stream)
+        guarded.close()
+
+
+def _put(watch: Stopwatch, part: str, place: str) -> None:
+    module, _, name = place.partition(":")
+    try:
+        holder: Any = import_module(module[1:] if module.startswith("/") else f"tokenguard.{module}")
+        *path, last = name.split(".")
+        for step in path:
+            holder = getattr(holder, step)
+        setattr(holder, last, watch.around(part, getattr(holder, last)))
+    except (ImportError, AttributeError):
+        progress(f"{place} is gone; its time is its caller's")
+
+
+def _put_around_flow(watch: Stopwatch) -> None:
+    """A flow is a generator: what is timed is each step of it."""
+    seam: Any = import_module("tokenguard.transport.seam")
+    original = seam.flow
+    step = watch.around("flow: its own code", lambda flow, answer: flow.send(answer))
+
+    class TimedFlow:
+        def __init__(self, *args: Any) -> None:
+            self._flow = original(*args)
+
+        def send(self, answer: Any) -> Any:
+            return step(self._flow, answer)
+
+    seam.flow = TimedFlow
+
+
+def _print(watch: Stopwatch, bare: sides.Side, guarded: sides.Side, calls: int, *, stream: bool) -> None:
+    parts: list[dict[str, int]] = []
+    times: dict[str, list[int]] = {"bare": [], "guarded": []}
+    for i in range(-50, calls):
+        if i == 0:
+            gc.collect()
+            gc.freeze()
+            watch.elsewhere.clear()
+        for side in (bare, guarded):
+            watch.here.clear()
+            began = time.thread_time_ns()
+            _one(side, stream=stream)
+            if i >= 0:
+                times[side.name].append(time.thread_time_ns() - began)
+        if i >= 0:
+            parts.append(dict(watch.here))
+        guarded.forget()
+    guarded.finish()
+    names = {name for part in parts for name in part}
+    medians = {name: statistics.median(part.get(name, 0) for part in parts) / 1e3 for name in names}
+    for name, us in sorted(medians.items(), key=lambda item: -item[1]):
+        print(f"{us:9.1f} us  {name}")
+    print(f"{sum(medians.values()) - medians[_SDK]:9.1f} us  all parts of the guard, on the calling thread")
+    for name, ns in watch.elsewhere.most_common():
+        print(f"{ns / calls / 1e3:9.1f} us  {name} (CPU of another thread, mean)")
+    for name, values in times.items():
+        print(f"{statistics.median(values) / 1e3:9.1f} us  a whole {name} call (CPU of the calling thread)")
+
+
+def _one(side: sides.Side, *, stream: bool) -> None:
+    if stream:
+        for _ in side.client.chat.completions.create(**sides.REQUEST, stream=True):
+            pass
+    else:
+        side.client.chat.completions.create(**sides.REQUEST)
+
+
+if __name__ == "__main__":
+    main()

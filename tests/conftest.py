@@ -1,0 +1,55 @@
+"""What most tests of calls need: a local provider, a guard with a ledger, and what the ledger says."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tokenguard import Guard, Retry
+from tokenguard.testing import Provider
+
+NO_WAIT = Retry(base_s=0)
+"""Tries again as usual, but at once."""
+
+Rows = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    """A provider of this test's own."""
+    with Provider() as opened:
+        yield opened
+
+
+@pytest.fixture
+def guard(tmp_path: Path) -> Iterator[Guard]:
+    """A guard with a ledger on disk, which never waits before it tries again."""
+    opened = Guard(ledger=tmp_path / "ledger.db", retry=NO_WAIT)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def rows(guard: Guard) -> Rows:
+    """The rows of a guard's ledger (``guard`` by default), oldest first, once all that is over is written."""
+
+    def read(of: Guard = guard) -> list[dict[str, Any]]:
+        assert of.flush()
+        reader = of.ledger.reader()  # type: ignore[union-attr]
+        reader.row_factory = sqlite3.Row
+        try:
+            return [dict(row) for row in reader.execute("SELECT * FROM call ORDER BY ts_start, id")]
+        finally:
+            reader.close()
+
+    return read
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Tests marked ``anyio`` run on asyncio, unless they name others."""
+    return "asyncio"
