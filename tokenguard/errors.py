@@ -7,6 +7,7 @@ also an instance of that SDK's own base error, so that existing ``except openai.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import new_class
 from typing import cast
 

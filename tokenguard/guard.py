@@ -262,11 +262,14 @@ def _ledger(given: str | Path | Ledger | None, durability: Literal["normal", "fu
         return given
     if given != "default":
         return SqliteLedger(given, durability=durability)
+    path = default_path()
+    if path is None:
+        return None
     try:
-        return SqliteLedger(default_path(), durability=durability)
+        return SqliteLedger(path, durability=durability)
     except LedgerError as error:
         faults.note("ledger.open", error)
-        return SqliteLedger(":memory:", durability=durability)
+        return None
 
 
 def _keys(response: object) -> Iterator[str]:

@@ -50,6 +50,7 @@ def test_the_demo_runs_against_a_real_model(run_demo: RunDemo) -> None:
     assert "unpriced" not in ran.stdout
 
 
+@pytest.mark.other_platform
 @pytest.mark.skipif(missing() is None, reason="the extra is installed")
 def test_without_the_extra_the_demo_says_what_to_install(run_demo: RunDemo) -> None:
     """One line, exit code 2."""

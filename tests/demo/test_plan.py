@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenguard.demo.observed import Sums
 from tokenguard.demo.plan import batches
 from tokenguard.demo.questions import RECORDED, questions
+from tokenguard.demo.show import tie_lines
 from tokenguard.demo.ties import Ties
 from tokenguard.demo.upstream import RECORDED_MODELS
 from tokenguard.demo.worst_case import worst_case_nano
@@ -72,10 +72,8 @@ def test_one_nano_dollar_off_does_not_tie(name: str, count: tuple[int, int], off
     assert other.tied == (off == (0, 0))
 
 
-def test_totals_that_do_not_tie_are_shown_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_totals_that_do_not_tie_are_shown_one_by_one() -> None:
     """Whoever reads the line sees which account is off, and by what."""
-    from tokenguard.demo.show import tie_lines
-
     ties = Ties(Sums(2, 1_000), Sums(2, 1_000), Sums(1, 400), Sums(2, 1_000))
     lines = tie_lines(ties)
     assert lines[0] == "TOTALS DO NOT TIE:"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.demo.conftest import COMMAND, Ran, RunDemo
-from tokenguard.ledger import queries
+from tokenguard.ledger import SqliteLedger, queries
 
 # What would spoil the demo, were it to listen: a proxy, a sampler, a disabled SDK.
 HOSTILE = {
@@ -108,9 +110,9 @@ def test_it_is_readable_in_a_pipe(printed: Ran) -> None:
     """No colours, no cursor movements, no line that was cut; progress, table, tree and the tie are there."""
     assert "\x1b" not in printed.stdout + printed.stderr
     assert printed.stderr == ""
-    assert "Totals tie: ledger = receipts = spans = metrics = $0.0" in printed.stdout
-    assert "for 60 calls, to the nano-dollar" in printed.stdout
-    assert "tutoring   homework    gpt-4.1 " in printed.stdout
+    assert "Totals tie to the nano: ledger = receipts = spans = metrics = $0.0" in printed.stdout
+    assert "tutoring  homework   gpt-4.1 " in printed.stdout
+    assert "2 attempts were refused and made again" in printed.stdout
     assert "event tokenguard.retry" in printed.stdout
     assert "claude-sonnet-4-5" in printed.stdout.partition("What it cost")[2]
     assert "tokenguard report --ledger" in printed.stdout
@@ -121,6 +123,24 @@ def test_the_second_process_ends_with_the_demo(printed: Ran) -> None:
     pid = printed.stdout.partition("process ")[2].partition(",")[0]
     assert pid.isdigit()
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_totals_that_do_not_tie_fail_the_demo(run_demo: RunDemo, tmp_path: Path) -> None:
+    """A nano-dollar is added to every cost on its way into the ledger: exit code 1, and all four counts."""
+    spoiled = tmp_path / "spoiled.db"
+    SqliteLedger(spoiled).close()
+    with closing(sqlite3.connect(spoiled)) as connection:
+        connection.execute(
+            "CREATE TRIGGER spoil AFTER UPDATE OF cost_nano ON call WHEN new.cost_nano > 0 "
+            "BEGIN UPDATE call SET cost_nano = cost_nano + 1 WHERE id = new.id; END"
+        )
+        connection.commit()
+    ran = run_demo("--ledger", str(spoiled), "--json")
+    assert ran.returncode == 1
+    found = json.loads(ran.stdout)
+    assert found["tied"] is False
+    costs = {name: account["cost_nano"] for name, account in found["totals"].items()}
+    assert costs["receipts"] == costs["spans"] == costs["metrics"] == costs["ledger"] - 60
 
 
 def test_a_ledger_that_cannot_be_used_is_said_so(run_demo: RunDemo, tmp_path: Path) -> None:

@@ -285,7 +285,12 @@ def test_a_body_that_breaks_off_is_tried_again() -> None:
     lost = broken()
     driven = Driven(flow(call(retries=1), CHAT, policies()), [status(200)] * 2, read=lost)
     assert driven.outcome is lost
-    assert driven.names == [*["Open", "Send", "Read", "Settle"], "Sleep", *["Open", "Send", "Read", "Settle"], "Finish"]
+    assert driven.names == [
+        *["Open", "Send", "Read", "Settle"],
+        "Sleep",
+        *["Open", "Send", "Read", "Settle"],
+        "Finish",
+    ]
     assert [effect.attempt.state for effect in driven.of(Settle)] == ["unknown", "unknown"]
 
 

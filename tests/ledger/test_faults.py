@@ -263,7 +263,7 @@ def test_a_file_that_may_not_grow_stops_no_call(path: Path, new_faults: NewFault
     """The same where the operating system refuses to write."""
     with closing(SqliteLedger(path)) as ledger:
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
         try:
             made = [attempt() for _ in range(100)]
             for one in made:

@@ -30,13 +30,17 @@ def test_each_platform_has_its_place(environ: dict[str, str], platform: str, exp
     assert default_path(environ, platform) == expected
 
 
-def test_a_ledger_without_a_path_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its folders are made."""
-    monkeypatch.setenv("TOKENGUARD_LEDGER", str(tmp_path / "a" / "b" / "mine.db"))
-    ledger = SqliteLedger()
+@pytest.mark.parametrize("word", ["off", "OFF", "false", "no", "0"])
+def test_off_means_no_ledger(word: str) -> None:
+    """It is not the name of a file."""
+    assert default_path({"TOKENGUARD_LEDGER": word}) is None
+
+
+def test_the_folders_of_a_ledger_are_made(tmp_path: Path) -> None:
+    """Nobody has to make them first."""
+    ledger = SqliteLedger(tmp_path / "a" / "b" / "mine.db")
     ledger.close()
 
-    assert ledger.path == str(tmp_path / "a" / "b" / "mine.db")
     assert Path(ledger.path).is_file()
 
 

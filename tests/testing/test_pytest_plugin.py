@@ -131,4 +131,4 @@ def test_every_test_gets_a_provider_of_its_own(pytester: pytest.Pytester) -> Non
             assert spent.calls == 0
         """
     )
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=3)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=3)

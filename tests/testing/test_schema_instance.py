@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, TypeAdapter
 
@@ -83,6 +83,7 @@ def test_parts_are_merged() -> None:
     assert instance_of(schema) == {"s": "text", "n": 1}
 
 
+@settings(deadline=None)
 @given(
     low=st.integers(-1000, 1000),
     span=st.integers(0, 1000),
@@ -96,6 +97,7 @@ def test_numbers_are_in_their_range(low: int, span: int, whole: bool) -> None:
     TypeAdapter(int if whole else float).validate_python(made, strict=True) if whole else None
 
 
+@settings(deadline=None, max_examples=30)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),

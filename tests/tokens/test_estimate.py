@@ -3,7 +3,7 @@
 # ruff: noqa: RUF001 - Chinese punctuation is what is meant
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenguard.tokens import text
@@ -96,6 +96,7 @@ def test_estimates_are_within_a_tenth_on_average() -> None:
     assert sum(errors) / len(errors) < 0.10
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1))
 def test_no_text_is_free(given_text: str) -> None:
     """Whatever was delivered came to at least one token."""
@@ -108,12 +109,14 @@ def test_nothing_is_nothing() -> None:
     assert estimate_bytes(0) == 0
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_more_text_is_not_fewer_tokens(first: str, second: str) -> None:
     """Two texts in one are estimated at no less than the larger one alone, rounding and indents aside."""
     assert estimate(first + second) >= max(estimate(first), estimate(second)) * 0.9 - 1
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=1, max_value=10**9))
 def test_bytes_are_a_quarter_of_a_token_each(n_bytes: int) -> None:
     """When only the length is known, four bytes are a token."""

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenguard import faults
@@ -13,6 +13,7 @@ from tokenguard.tokens import ranks, text
 MODELS = {"o200k_base": "gpt-4o", "cl100k_base": "gpt-4"}
 
 
+@settings(deadline=None)
 @given(st.text())
 @pytest.mark.parametrize("encoding", MODELS)
 def test_a_count_is_the_length_of_the_encoding(encoding: str, given_text: str) -> None:

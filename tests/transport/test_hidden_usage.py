@@ -12,7 +12,9 @@ from tests.transport.clients import BY_NAME, GPT, HELLO, achat, asked, chat, clo
 from tokenguard import Guard
 from tokenguard.testing import Answer, Provider, Request, ToolCall
 
-NO_SUCH_OPTION = {"error": {"message": "Unknown parameter: 'stream_options'", "type": "invalid_request_error"}}
+NO_SUCH_OPTION = {
+    "error": {"message": "Unknown parameter: 'stream_options'", "type": "invalid_request_error"}
+}
 
 
 def _stable(chunks: list[Any]) -> list[Any]:
@@ -55,9 +57,7 @@ def test_who_asked_gets_it(provider: Provider, guard: Guard) -> None:
     """A caller that asked for usage gets it, and its request goes out as it was."""
     client = guard.wrap(chat(provider))
     options: Any = {"include_usage": True, "include_obfuscation": False}
-    stream = client.chat.completions.create(
-        model=GPT, messages=HELLO, stream=True, stream_options=options
-    )
+    stream = client.chat.completions.create(model=GPT, messages=HELLO, stream=True, stream_options=options)
     chunks = list(stream)
     assert chunks[-1].usage is not None
     assert provider.requests[0].json["stream_options"] == options

@@ -14,7 +14,6 @@ from tokenguard import Guard
 from tokenguard.testing import Provider
 
 
-
 def _redirect(provider: Provider, status: int = 307, path: str = "/v1/chat/completions?hop=1") -> None:
     provider.fail(status, headers={"location": path})
 

@@ -158,9 +158,7 @@ async def test_asynchronously(provider: Provider, guard: Guard, rows: Rows) -> N
     assert [row["state"] for row in rows()] == ["released", "unknown", "settled"]
 
 
-def test_a_stream_is_retried_before_its_first_byte_only(
-    provider: Provider, guard: Guard, rows: Rows
-) -> None:
+def test_a_stream_is_retried_before_its_first_byte_only(provider: Provider, guard: Guard, rows: Rows) -> None:
     """A stream that cannot begin is tried again; one that breaks off is not."""
     provider.fail(503)
     provider.fault(reset="mid_body", reset_after=3)

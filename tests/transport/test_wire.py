@@ -12,7 +12,19 @@ import pytest
 
 import tokenguard
 from tests.conftest import Rows
-from tests.transport.clients import BY_NAME, CLAUDE, GPT, HELLO, KINDS, Kind, asked, chat, claude, closed, read
+from tests.transport.clients import (
+    BY_NAME,
+    CLAUDE,
+    GPT,
+    HELLO,
+    KINDS,
+    Kind,
+    asked,
+    chat,
+    claude,
+    closed,
+    read,
+)
 from tokenguard import Guard
 from tokenguard.testing import Provider, Request
 
@@ -215,9 +227,7 @@ def test_response_headers_are_the_providers(provider: Provider, silent: Guard) -
     """Response headers stay as they came, in their order; ours are added behind them."""
     provider.answer(tokenguard.testing.Answer("x", headers={"X-Odd": "1", "x-ratelimit-reset-tokens": "1s"}))
     bare = chat(provider).chat.completions.with_raw_response.create(model=GPT, messages=HELLO)
-    raw = (
-        silent.wrap(chat(provider)).chat.completions.with_raw_response.create(model=GPT, messages=HELLO)
-    )
+    raw = silent.wrap(chat(provider)).chat.completions.with_raw_response.create(model=GPT, messages=HELLO)
 
     def known(headers: Any) -> list[tuple[str, str]]:
         volatile = ("x-request-id", "content-length", "date")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import exp
 from typing import Any, Final
 
+from rich.box import SIMPLE
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -37,6 +38,9 @@ _SHOWN: Final = (
 _ANSWERS: Final = 5
 """Answers shown with their log-probabilities."""
 
+_READ_AT_A_GLANCE: Final = 36
+"""Characters of a question or an answer that are shown."""
+
 
 def usd(nano: int) -> str:
     """An amount in dollars, to the last nano-dollar."""
@@ -50,7 +54,7 @@ def batch_line(batch: Batch, answers: Sequence[Answer]) -> str:
     retries = sum(receipt.attempts - 1 for receipt in receipts)
     notes = [f"{retries} retried"] * bool(retries)
     calls = f"{len(answers)} call{'s' if len(answers) > 1 else ' '}"
-    line = f"{batch.team:<10} {batch.feature:<11} {batch.model:<22} {calls:>8}  {batch.way:<16} {cost:>10}"
+    line = f"{batch.team:<9} {batch.feature:<10} {batch.model:<21} {calls:>7}  {batch.way:<16} {cost:>10}"
     return f"{line}  {', '.join(notes)}".rstrip()
 
 
@@ -70,26 +74,30 @@ def everything(played: Played) -> Group:
 
 
 def cost_table(report: Report) -> Table:
-    """Cost by team, feature and model, with the total."""
-    table = Table(title=f"What it cost, by {', '.join(BY)}", title_justify="left", show_footer=True)
+    """Cost by team, feature and model, with the total; it fits into 80 columns."""
+    table = Table(
+        title=f"What it cost, by {', '.join(BY)}",
+        title_justify="left",
+        show_footer=True,
+        box=SIMPLE,
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     for name in BY:
-        table.add_column(name, footer="Total" if name == BY[0] else "")
+        table.add_column(name.capitalize(), footer="Total" if name == BY[0] else "")
     for head, value in zip(_HEADS, _numbers(report.total), strict=True):
         table.add_column(head, footer=value, justify="right", no_wrap=True)
-    team = None
     for row in sorted(report.rows, key=lambda row: (row.keys[0] or "", row.keys[1] or "", -row.cost_nano)):
-        if team not in (None, row.keys[0]):
-            table.add_section()
-        team = row.keys[0]
         table.add_row(*(Text(key or "(none)") for key in row.keys), *_numbers(row))
     return table
 
 
-_HEADS: Final = ("Calls", "Attempts", "Input", "Output", "Cost")
+_HEADS: Final = ("Calls", "Input", "Output", "Cost")
 
 
 def _numbers(row: Row) -> tuple[str, ...]:
-    counts = (row.calls, row.attempts, row.input_tokens, row.output_tokens)
+    counts = (row.calls, row.input_tokens, row.output_tokens)
     return (*(f"{count:,}" for count in counts), usd(row.cost_nano))
 
 
@@ -124,7 +132,7 @@ def certainty_table(answers: Sequence[Answer]) -> Table:
     """Answers with the geometric mean of their tokens' probabilities, the surest first."""
     table = Table(title="How sure the model was of its tokens, on average", title_justify="left")
     for head in ("Question", "Answer"):
-        table.add_column(head, no_wrap=True, overflow="ellipsis")
+        table.add_column(head, no_wrap=True, overflow="ellipsis", max_width=_READ_AT_A_GLANCE)
     for head in ("Mean log-prob", "Probability"):
         table.add_column(head, no_wrap=True, justify="right")
     means = [(sum(a.logprobs) / len(a.logprobs), a) for a in answers if a.logprobs]
@@ -137,11 +145,8 @@ def certainty_table(answers: Sequence[Answer]) -> Table:
 def tie_lines(ties: Ties) -> list[str]:
     """Whether the totals tie, to the nano-dollar; one by one if they do not."""
     if ties.tied:
-        calls, cost_nano = ties.ledger
-        return [
-            f"Totals tie: ledger = receipts = spans = metrics = {usd(cost_nano)} for {calls} calls, "
-            "to the nano-dollar."
-        ]
+        cost = usd(ties.ledger.cost_nano)
+        return [f"Totals tie to the nano: ledger = receipts = spans = metrics = {cost}"]
     counts = ties.accounts.items()
     each = [f"  {name:<9} {sums.calls:>4} calls  {usd(sums.cost_nano)}" for name, sums in counts]
     return ["TOTALS DO NOT TIE:", *each]

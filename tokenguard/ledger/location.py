@@ -8,14 +8,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
-def default_path(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
+_OFF = ("off", "no", "false", "0")
+
+
+def default_path(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path | None:
     """``$TOKENGUARD_LEDGER``, else ``tokenguard/ledger.db`` in the platform's folder for state.
+
+    ``None`` where the variable says ``off``: then there is to be no ledger.
 
     That folder is ``$XDG_STATE_HOME`` or ``~/.local/state`` (XDG Base Directory Specification 0.8),
     ``~/Library/Application Support`` on macOS and ``%LOCALAPPDATA%`` on Windows.
     """
     if chosen := environ.get("TOKENGUARD_LEDGER"):
-        return Path(chosen).expanduser()
+        return None if chosen.lower() in _OFF else Path(chosen).expanduser()
     return _state_folder(environ, platform) / "tokenguard" / "ledger.db"
 
 

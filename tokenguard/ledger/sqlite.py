@@ -17,7 +17,6 @@ from tokenguard import faults
 from tokenguard.call import Attempt, uuid7
 from tokenguard.ledger import connection as connections
 from tokenguard.ledger.connection import MEMORY, Durability
-from tokenguard.ledger.location import default_path
 from tokenguard.ledger.owner import this_process
 from tokenguard.ledger.recovery import recover
 from tokenguard.ledger.rows import INSERT_OUTCOME, opening, settlement
@@ -39,7 +38,7 @@ class SqliteLedger:
 
     def __init__(
         self,
-        path: str | Path | None = None,
+        path: str | Path,
         *,
         durability: Durability = "normal",
         wait_s: float = _WAIT_S,
@@ -48,8 +47,7 @@ class SqliteLedger:
         """Open the file, making it where there is none, and mark what dead processes left behind.
 
         Args:
-            path: The file, or ``:memory:`` for a ledger that is gone with the process; by default
-                :func:`~tokenguard.ledger.location.default_path`.
+            path: The file, or ``:memory:`` for a ledger that is gone with the process.
             durability: ``normal``: a killed process loses nothing, a power cut may lose the last moments.
                 ``full``: neither does; every call waits for the disk.
             wait_s: How long a call waits at most while another process keeps the file locked, in
@@ -59,8 +57,7 @@ class SqliteLedger:
         Raises:
             LedgerError: The file cannot be used. The message says why, and what to do.
         """
-        given = default_path() if path is None else path
-        self._path = MEMORY if str(given) == MEMORY else str(Path(given).expanduser().absolute())
+        self._path = MEMORY if str(path) == MEMORY else str(Path(path).expanduser().absolute())
         self._clock = clock
         # Not a method of ours: the writer must not keep alive who keeps it alive.
         open_store = partial(_open, self._path, durability, clock)

@@ -102,7 +102,7 @@ def image_body(ask: Ask, turn: Turn) -> Json:
     body: Json = {"created": int(time.time()), "data": [{"b64_json": _PNG} for _ in range(number)]}
     if not ask.model.startswith("gpt-image"):
         return body
-    output = turn.answer.output_tokens or per_image * number
+    output = per_image * number
     usage = turn.usage(
         {
             "input_tokens": turn.input_tokens,

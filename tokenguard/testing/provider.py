@@ -210,7 +210,7 @@ class Provider:
         self._script.add_trouble(fault, times, when)
 
     def release(self) -> None:
-        """End every delay and stall that is under way; those replies go on."""
+        """End every delay and stall of the requests received so far that is under way; they go on."""
         self._server.release()
 
     def clear(self) -> None:
@@ -273,7 +273,7 @@ class Provider:
         trouble = self._script.trouble(request, ask.model)
         if isinstance(trouble, Failure):
             return refusals.failure_reply(trouble, family, headers)
-        answer = self._answer(ask, endpoint) if endpoint.speaks else Answer()
+        answer = self._answer(ask, endpoint) if endpoint.speaks else _SILENCE
         turn = take_turn(ask, answer, trouble.usage if trouble else None)
         headers = [*headers, *answer.headers.items()]
         if ask.stream and endpoint.events is not None:
@@ -295,7 +295,7 @@ class Provider:
         if scripted is not None:
             return Answer(scripted) if isinstance(scripted, str) else scripted
         found = self._recorded.find(endpoint.dialect, ask.model, ask.prompt) if self._recorded else None
-        return _SAYS_NOTHING if found is None else found
+        return _UNSCRIPTED if found is None else found
 
     def _record(self, request: Request) -> None:
         with self._changed:
@@ -316,4 +316,5 @@ class Provider:
             self._changed.notify_all()
 
 
-_SAYS_NOTHING: Final = Answer()
+_UNSCRIPTED: Final = Answer()
+_SILENCE: Final = Answer("")

@@ -124,7 +124,7 @@ class Connection(asyncio.Protocol):
         if self._delivery is not None:
             self._delivery.cancel()
         if self._replying and self._request is not None:
-            self._finish(self._request, "broken off" if self._aborted else "closed by client")
+            self._conclude(self._request, "broken off" if self._aborted else "closed by client")
 
     def data_received(self, data: bytes) -> None:
         """Read on, and answer every request that is complete."""
@@ -183,17 +183,20 @@ class Connection(asyncio.Protocol):
             self._delivery = self._server.loop.create_task(self._deliver(request, reply))
             return
         if reply.pieces is None:
-            self._transport.write(_head(reply, len(reply.body)) + reply.body)
+            data = _head(reply, len(reply.body)) + reply.body
         else:
             body = b"".join([b"%x\r\n%b\r\n" % (len(piece), piece) for piece in reply.pieces])
-            self._transport.write(_head(reply, None) + body + b"0\r\n\r\n")
-        self._finish(request, "answered")
+            data = _head(reply, None) + body + b"0\r\n\r\n"
+        self._conclude(request, "answered", data)
 
-    def _finish(self, request: Request, outcome: Outcome) -> None:
+    def _conclude(self, request: Request, outcome: Outcome, last: bytes = b"") -> None:
+        """Note the outcome, send the ``last`` of the reply, and make ready for the next request."""
         request.outcome = outcome
+        self._server.done(request)  # before the client can see the end, so that it finds this done
+        if last:
+            self._transport.write(last)
         self._request = self._body = self._delivery = None
         self._replying = False
-        self._server.done(request)
         if not self._keep_alive:
             self._transport.close()
 
@@ -217,11 +220,9 @@ class Connection(asyncio.Protocol):
                     await self._pause(fault.chunk_delay)
                 piece = pieces[sent]
                 self._write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
-        if chunked:
-            self._write(b"0\r\n\r\n")
         if self._transport.is_closing():
             return  # the client left; connection_lost is about to say so
-        self._finish(request, "answered")
+        self._conclude(request, "answered", b"0\r\n\r\n" if chunked else b"")
         self._advance()
 
     def _write(self, data: bytes) -> None:
@@ -244,7 +245,7 @@ class Connection(asyncio.Protocol):
         self._keep_alive = False
         if reset:
             self._abort()
-        self._finish(request, "broken off")
+        self._conclude(request, "broken off")
 
     async def _pause(self, seconds: float) -> None:
         future = self._server.loop.create_future()

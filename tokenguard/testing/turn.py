@@ -156,8 +156,13 @@ class Spelling:
     cut: bool
 
 
+_NOTHING: Final = Spelling("", (), 0, cut=False)
+
+
 def spell(text: str, model: str, limit: int | None = None) -> Spelling:
     """Split ``text`` into its tokens, at most ``limit`` of them; characters are never torn apart."""
+    if not text:
+        return _NOTHING  # and no tokenizer is loaded for it
     return (_spell_again if len(text) < 8192 else _spell)(text, counting.encoding_for(model), limit)
 
 
