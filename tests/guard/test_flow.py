@@ -17,7 +17,6 @@ from tokenguard.call import Answered, Asked, Call, CostBasis, Meter, Receipt, Us
 from tokenguard.dialects.openai_chat import CHAT
 from tokenguard.effects import (
     Body,
-    Deliver,
     Effect,
     End,
     Failure,

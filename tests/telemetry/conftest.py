@@ -96,7 +96,7 @@ class Measured:
 
     def total(self, name: str) -> float:
         """The sum over all series."""
-        return sum(value for _, value in self.points(name))
+        return float(sum(value for _, value in self.points(name)))
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def test_spans_of_the_http_library_are_children_of_the_call(provider: Provider, 
     assert len(below) == 2, "one for each physical request"
     for span in below:
         assert span.parent is not None
-        assert span.parent.span_id == leaf.context.span_id  # type: ignore[union-attr]
+        assert span.parent.span_id == leaf.context.span_id
 
 
 @pytest.mark.parametrize("mode", ["own", "metrics", "off"])
@@ -124,8 +124,8 @@ def test_the_anthropic_sdks_own_span_is_off_where_ours_is_on(provider: Provider,
     wrapped.messages.create(**CLAUDE)
     assert [span.name for span in spans()] == ["chat claude-opus-5"]
     assert wrapped.open_telemetry["traces"]["enabled"] is False
-    others = client.open_telemetry.keys() - {"traces"}
-    assert all(wrapped.open_telemetry[name] == client.open_telemetry[name] for name in others)
+    others = {name: value for name, value in client.open_telemetry.items() if name != "traces"}
+    assert others.items() <= wrapped.open_telemetry.items()
     client.messages.create(**CLAUDE)
     assert [span.name for span in spans()][1:] == ["anthropic.messages.create"], (
         "the client itself is as it was"
@@ -226,6 +226,7 @@ def test_what_it_cost_is_the_same_everywhere(provider: Provider, spans: Spans, m
     nano = sum(receipt.cost_nano or 0 for receipt in receipts)
     assert len(receipts) == 7
     assert nano > 0
-    assert nano == sum(int((span.attributes or {}).get("tokenguard.cost.nano", 0)) for span in spans())  # type: ignore[call-overload]
+    on_spans = [dict(span.attributes or {}) for span in spans()]
+    assert nano == sum(cost for a in on_spans if isinstance(cost := a.get("tokenguard.cost.nano"), int))
     assert nano == round(measured.total("tokenguard.cost") * 1e9)
     assert measured.total("tokenguard.calls") == 7

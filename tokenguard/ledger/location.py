@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-
 _OFF = ("off", "no", "false", "0")
 
 
