@@ -34,7 +34,7 @@ from tokenguard.ledger import SqliteLedger
 
 _THREADS: Final = 3
 _TASKS: Final = 8
-_LONGEST_S: Final = 0.3
+_LONGEST_S: Final = 0.25
 """A child is killed within this time of the answer to its first call."""
 _ANSWER_MS: Final = 3
 """The upstream takes its time, so that there are always calls under way."""

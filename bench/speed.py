@@ -23,8 +23,6 @@ CALLS: Final = 24
 """Calls in a block of calls one after the other: some 70 ms."""
 STREAMS: Final = 6
 AT_ONCE: Final = 64
-ASYNC_CALLS: Final = 2 * AT_ONCE
-
 Blocks = dict[str, list[Block]]
 
 
@@ -47,7 +45,7 @@ class Options:
 
 def call_bars(url: str, options: Options) -> Iterator[Bar]:
     """Calls one after the other, and the bare SDK against itself."""
-    plan = Plan(40, 7.5) if options.quick else Plan(150, 240)
+    plan = Plan(40, 5.5) if options.quick else Plan(150, 240)
     with _sides(url, options, controls=1) as compared:
         blocks = _measured(compared, _calls, plan, options)
     for name, suffix in _guarded(options):
@@ -59,7 +57,7 @@ def call_bars(url: str, options: Options) -> Iterator[Bar]:
 
 def stream_bars(url: str, options: Options) -> Iterator[Bar]:
     """Streams of 50 chunks one after the other; then such that ask for their usage themselves."""
-    plan = Plan(40, 5) if options.quick else Plan(120, 240)
+    plan = Plan(40, 4) if options.quick else Plan(120, 240)
     for kind, asked in (("stream", {}), ("stream_usage", {"stream_options": {"include_usage": True}})):
         with _sides(url, options) as compared:
             blocks = _measured(compared, partial(_streams, asked=asked), plan, options)
@@ -72,13 +70,14 @@ def stream_bars(url: str, options: Options) -> Iterator[Bar]:
 
 def async_bars(url: str, options: Options) -> Iterator[Bar]:
     """64 calls at once on one event loop."""
-    plan = Plan(14, 6.5) if options.quick else Plan(60, 240)
+    plan = Plan(40, 4.5) if options.quick else Plan(60, 240)
+    each = 1 if options.quick else 2
     with asyncio.Runner() as runner, _sides(url, options) as compared:
-        blocks = _measured(compared, lambda side: runner.run(_at_once(side)), plan, options)
+        blocks = _measured(compared, lambda side: runner.run(_at_once(side, each)), plan, options)
         for side in compared:
             runner.run(side.async_client.close())
     for name, suffix in _guarded(options):
-        pair = Pair(blocks[name], blocks["bare"], ASYNC_CALLS, openai_version())
+        pair = Pair(blocks[name], blocks["bare"], AT_ONCE * each, openai_version())
         yield pair.rate_ratio("core.async64.rate_ratio" + suffix)
         yield from pair.bars("core.async64.{}" + suffix)
 
@@ -142,11 +141,11 @@ def _streams(side: Side, asked: Mapping[str, Any]) -> Timings:
     return timings
 
 
-async def _at_once(side: Side) -> Timings:
+async def _at_once(side: Side, each: int) -> Timings:
     timings, clock, create = Timings(), time.perf_counter_ns, side.async_client.chat.completions.create
 
     async def caller() -> None:
-        for _ in range(ASYNC_CALLS // AT_ONCE):
+        for _ in range(each):
             began = clock()
             await create(**REQUEST)
             timings.calls.append(clock() - began)

@@ -15,18 +15,18 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import openai
 import sides
 from bars import Bar, counted, progress
-from sides import REQUEST
-from upstream import Upstream
+from upstream import MODEL, Upstream
 
 import tokenguard
 
 _STREAMS: Final = 1000
-_CLIENTS: Final = 10
+_CLIENTS: Final = 5
+_REQUEST: Final[dict[str, Any]] = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}]}
 _ENDS: Final = ("read", "read", "read", "read", "read", "read", "read", "closed", "cancelled", "dropped")
 _OURS: Final = ("Exchange", "Call", "Attempt", "Trace", "Tap", "AsyncDelivery")
 """Classes whose objects live as long as a call."""
@@ -67,7 +67,7 @@ def stream_settling_bars(upstream: Upstream) -> Iterator[Bar]:
 
 async def _all(guard: tokenguard.Guard, url: str) -> int:
     """Run all streams to their ends; gives how many tasks are left then."""
-    # An HTTP client looks through all its connections for every request: ten keep that short.
+    # An HTTP client looks through all its connections for every request: a few clients keep that short.
     clients = [openai.AsyncOpenAI(base_url=url, api_key="bench", timeout=120) for _ in range(_CLIENTS)]
     guarded = [guard.wrap(client) for client in clients]
     ends = [_ENDS[i // _CLIENTS % len(_ENDS)] for i in range(_STREAMS)]
@@ -90,7 +90,7 @@ async def _all(guard: tokenguard.Guard, url: str) -> int:
 
 async def _stream(client: openai.AsyncOpenAI, end: str) -> None:
     with tokenguard.context(tags={"feature": end}):
-        stream = await client.chat.completions.create(**REQUEST, stream=True)
+        stream = await client.chat.completions.create(**_REQUEST, stream=True)
     if end == "read":
         async for _ in stream:
             pass

@@ -24,7 +24,7 @@ from typing import Any, Final
 MODEL: Final = "gpt-4.1-mini"
 CHUNKS: Final = 50
 """Chunks with content in a stream; the role, the end, the usage and ``[DONE]`` come on top."""
-_HELD_CHUNKS: Final = 6
+_HELD_CHUNKS: Final = 4
 _ID: Final = b"000000000000"
 
 _ANSWER: Final = (

@@ -28,3 +28,7 @@ def __getattr__(name: str) -> Any:
     if isinstance(value, type) and issubclass(value, SyncAPIClient | AsyncAPIClient):
         return guarded_class(value)
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *dir(_sdk)})

@@ -247,7 +247,7 @@ def test_nothing_after_delivery_may_wait() -> None:
     """After Deliver a flow only settles and finishes: the caller may be gone."""
     for answered in (Answered(), Answered(error_type="server_error"), Answered(text="x")):
         for how in ("complete", "closed", "broken", "dropped"):
-            end = End(how, answered, 9, None, RuntimeError() if how == "broken" else None)  # type: ignore[arg-type]
+            end = End(how, answered, 9, None, RuntimeError() if how == "broken" else None)
             driven = Driven(flow(call(), CHAT, policies()), [Reply(200, EVENTS, 2)], deliver=end)
             assert driven.names[3:] == ["Settle", "Finish"]
 

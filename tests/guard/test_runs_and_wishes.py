@@ -7,6 +7,7 @@ import gc
 import json
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -52,9 +53,9 @@ def test_contexts_nest_and_end(provider: Provider, guard: Guard) -> None:
     """An inner context adds to the outer one, and leaves it as it was, also when it is left by an error."""
     client = guard.wrap(chat(provider))
     with tokenguard.context(tags={"a": "1"}, retries=1):
-        with pytest.raises(ValueError, match="out"), tokenguard.context(tags={"a": "2", "b": "3"}):
+        with suppress(ValueError), tokenguard.context(tags={"a": "2", "b": "3"}):
             assert guard.receipt(gpt(client)).tags == {"a": "2", "b": "3"}  # type: ignore[union-attr]
-            raise ValueError("out")
+            raise ValueError
         assert guard.receipt(gpt(client)).tags == {"a": "1"}  # type: ignore[union-attr]
     assert guard.receipt(gpt(client)).tags == {}  # type: ignore[union-attr]
 

@@ -56,7 +56,7 @@ async def test_the_module_level_client(
     """openai.chat.completions.create goes through the guard."""
     monkeypatch.setattr(openai, "api_key", "sk-x")
     monkeypatch.setattr(openai, "base_url", provider.openai_url + "/")
-    openai._reset_client()  # type: ignore[attr-defined]
+    openai._reset_client()
     tokenguard.instrument(guard)
     reply = openai.chat.completions.create(model=GPT, messages=HELLO)
     assert guard.receipt(reply) is not None
@@ -76,7 +76,7 @@ async def test_wrapping_what_is_guarded_already(provider: Provider, guard: Guard
 
 async def test_twice(guard: Guard) -> None:
     """A second instrument() is the first one; another guard is refused until uninstrument()."""
-    init = openai.OpenAI.__mro__[1].__init__
+    init = vars(openai.OpenAI.__mro__[1])["__init__"]
     tokenguard.instrument(guard)
     assert tokenguard.instrument() is guard
     assert tokenguard.instrument(guard) is guard
@@ -84,7 +84,7 @@ async def test_twice(guard: Guard) -> None:
         tokenguard.instrument(Guard(ledger=None))
     tokenguard.uninstrument()
     tokenguard.uninstrument()
-    assert openai.OpenAI.__mro__[1].__init__ is init
+    assert vars(openai.OpenAI.__mro__[1])["__init__"] is init
     other = Guard(ledger=None)
     assert tokenguard.instrument(other) is other
 
@@ -171,9 +171,9 @@ async def test_the_entry_point(provider: Provider) -> None:
 
 async def test_anthropic_too(provider: Provider, guard: Guard) -> None:
     """Both SDKs are guarded, and let go again."""
-    inits = [cls.__init__ for cls in anthropic.Anthropic.__mro__[1:3]]
+    inits = [vars(cls)["__init__"] for cls in anthropic.Anthropic.__mro__[1:3]]
     tokenguard.instrument(guard)
     message = claude(provider).messages.create(model="claude-haiku-4-5", max_tokens=9, messages=HELLO)
     assert guard.receipt(message) is not None
     tokenguard.uninstrument()
-    assert [cls.__init__ for cls in anthropic.Anthropic.__mro__[1:3]] == inits
+    assert [vars(cls)["__init__"] for cls in anthropic.Anthropic.__mro__[1:3]] == inits

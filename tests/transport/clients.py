@@ -28,7 +28,7 @@ Make = Callable[..., Client]
 class Kind(NamedTuple):
     """One client class: how it is made, and what it calls the model."""
 
-    cls: type
+    cls: type[Any]
     make: Make  # make(provider, **options of the constructor)
     model: str
     channel: str
@@ -42,17 +42,17 @@ class Kind(NamedTuple):
         return self.cls.__module__.partition(".")[0]
 
 
-def _openai(cls: type) -> Make:
+def _openai(cls: type[Any]) -> Make:
     return lambda provider, **options: cls(**{"base_url": provider.openai_url, "api_key": "sk-x", **options})
 
 
-def _azure(cls: type) -> Make:
+def _azure(cls: type[Any]) -> Make:
     return lambda provider, **options: cls(
         **{"azure_endpoint": provider.azure_url, "api_key": "az-x", "api_version": "2025-04-01", **options}
     )
 
 
-def _bedrock_openai(cls: type) -> Make:
+def _bedrock_openai(cls: type[Any]) -> Make:
     return lambda provider, **options: cls(
         **{
             "base_url": provider.openai_url,
@@ -64,13 +64,13 @@ def _bedrock_openai(cls: type) -> Make:
     )
 
 
-def _anthropic(cls: type) -> Make:
+def _anthropic(cls: type[Any]) -> Make:
     return lambda provider, **options: cls(
         **{"base_url": provider.anthropic_url, "api_key": "sk-ant-x", **options}
     )
 
 
-def _bedrock(cls: type) -> Make:
+def _bedrock(cls: type[Any]) -> Make:
     return lambda provider, **options: cls(
         **{
             "base_url": provider.bedrock_url,
@@ -82,7 +82,7 @@ def _bedrock(cls: type) -> Make:
     )
 
 
-def _vertex(cls: type) -> Make:
+def _vertex(cls: type[Any]) -> Make:
     return lambda provider, **options: cls(
         **{
             "base_url": provider.vertex_url,

@@ -183,7 +183,7 @@ def test_what_ends_the_program_ends_it(error: BaseException, guard: Guard, rows:
 
 @pytest.mark.parametrize("error", [RuntimeError("x"), ValueError("x"), OSError("x")], ids=repr)
 def test_strange_errors_go_through(error: Exception, guard: Guard, rows: Rows) -> None:
-    """An error that is not the HTTP library's is not tried again, and reaches the caller as through openai."""
+    """An error that is not the HTTP library's is not tried again, and reaches the caller as it is."""
     upstream = Raises(error)
     client = guard.wrap(openai.OpenAI(api_key="x", http_client=httpx2.Client(transport=upstream)))
     with pytest.raises(type(error)) as raised:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
@@ -23,7 +23,7 @@ Break = Callable[[Guard], None]
 pytestmark = pytest.mark.anyio
 
 
-class Out(Exception):
+class OutError(Exception):
     """Something of ours is out of order."""
 
 
@@ -31,11 +31,11 @@ class OutOfOrder:
     """Stands in for any part of a guard: whatever is asked of it, it raises."""
 
     def __getattr__(self, name: str) -> Any:
-        raise Out(name)
+        raise OutError(name)
 
 
 def _raise(*_: Any, **__: Any) -> Any:
-    raise Out("called")
+    raise OutError("called")
 
 
 def _with(**parts: Any) -> Break:
@@ -84,10 +84,10 @@ CLIENTS = [BY_NAME[name] for name in ("OpenAI", "AsyncOpenAI", "Anthropic", "Asy
 
 
 @pytest.fixture
-def new_faults() -> Iterator[Callable[[], dict[str, int]]]:
+def new_faults() -> Callable[[], dict[str, int]]:
     """The faults counted since the test began."""
     before = Counter(faults.counts())
-    yield lambda: dict(Counter(faults.counts()) - before)
+    return lambda: dict(Counter(faults.counts()) - before)
 
 
 @pytest.fixture(params=BROKEN)
@@ -156,7 +156,7 @@ async def test_faults_are_counted_and_logged_once(
 ) -> None:
     """The same fault five times is one warning with its traceback, and a count of five."""
     kind = type(f"OutOfOrderIn{name.title()}", (Exception,), {})  # one that was not met before
-    monkeypatch.setattr(sys.modules[__name__], "Out", kind)
+    monkeypatch.setattr(sys.modules[__name__], "OutError", kind)
     guard = Guard(ledger=None)
     BROKEN[name](guard)
     client = guard.wrap(chat(provider))
@@ -179,7 +179,7 @@ async def test_a_broken_signer_sends_nothing_and_settles(provider: Provider, tmp
     signing = plain._provider_runtime.prepare_request
     plain._provider_runtime.prepare_request = _raise
     client._provider_runtime.prepare_request = signing
-    with pytest.raises(Out):
+    with pytest.raises(OutError):
         client.chat.completions.create(model=GPT, messages=HELLO, stream=True)
     assert provider.count == 0
     assert guard.flush()

@@ -27,7 +27,7 @@ def strict(tmp_path: Any) -> Guard:
 async def test_unpriced_models(kind: Kind, stream: bool, provider: Provider, strict: Guard) -> None:
     """The error is ours and the SDK's, nothing was sent, and neither SDK tries again."""
     client = strict.wrap(kind.make(provider))
-    base = openai.OpenAIError if kind.sdk == "openai" else anthropic.AnthropicError
+    base: type[Exception] = openai.OpenAIError if kind.sdk == "openai" else anthropic.AnthropicError
     with pytest.raises(UnpricedModelError, match="no-such-model") as raised:
         await asked(client, kind, model="no-such-model", **({"stream": True} if stream else {}))
     assert isinstance(raised.value, base)
@@ -45,15 +45,11 @@ async def test_unpriced_models(kind: Kind, stream: bool, provider: Provider, str
 async def test_once_whatever_the_sdks_loop(provider: Provider) -> None:
     """Also where the SDK's own loop is on, the refusal comes out at once."""
     guard = Guard(ledger=None, on_unpriced="refuse", retry=None)
-    for client, create in (
-        (guard.wrap(claude(provider, max_retries=5)), "messages"),
-        (guard.wrap(chat(provider, max_retries=5)), "chat"),
-    ):
-        with pytest.raises(UnpricedModelError):
-            if create == "chat":
-                client.chat.completions.create(model="x", messages=HELLO)  # type: ignore[union-attr]
-            else:
-                client.messages.create(model="x", max_tokens=1, messages=HELLO)  # type: ignore[union-attr]
+    with pytest.raises(UnpricedModelError):
+        guard.wrap(chat(provider, max_retries=5)).chat.completions.create(model="x", messages=HELLO)
+    messages = guard.wrap(claude(provider, max_retries=5)).messages
+    with pytest.raises(UnpricedModelError):
+        messages.create(model="x", max_tokens=1, messages=HELLO)
     assert provider.count == 0
 
 

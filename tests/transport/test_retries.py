@@ -1,4 +1,4 @@
-"""There is one retry loop and it is ours: what it does over real HTTP, and what the caller gets at its end."""
+"""There is one retry loop and it is ours: what it does over real HTTP, and what the caller gets."""
 
 from __future__ import annotations
 

@@ -99,9 +99,9 @@ def test_streaming_responses(provider: Provider, guard: Guard) -> None:
     receipt = guard.receipt(response)
     assert receipt is not None
     assert receipt.cost_basis == "usage"
-    with create(model=GPT, messages=HELLO) as response:
-        assert "one two three" in response.read().decode()
-    assert guard.receipt(response) is not None
+    with create(model=GPT, messages=HELLO) as answer:
+        assert "one two three" in answer.read().decode()
+    assert guard.receipt(answer) is not None
 
 
 def test_parse_and_tools(provider: Provider, guard: Guard) -> None:

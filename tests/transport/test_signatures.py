@@ -6,9 +6,9 @@ from typing import Any
 
 import openai
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
+from botocore.auth import SigV4Auth  # type: ignore[import-untyped]
+from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
+from botocore.credentials import Credentials  # type: ignore[import-untyped]
 from openai.providers.bedrock import bedrock
 
 import tokenguard
@@ -53,7 +53,7 @@ def signed_right(request: Request, provider: Provider, *, key: str = KEY_ID, sec
     aws.context["timestamp"] = request.header("x-amz-date")
     auth = SigV4Auth(Credentials(key, secret), service, region)
     text = auth.string_to_sign(aws, auth.canonical_request(aws))
-    return auth.signature(text, aws) == fields["Signature"]
+    return bool(auth.signature(text, aws) == fields["Signature"])
 
 
 @EVERY_SIGNING

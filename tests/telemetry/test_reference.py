@@ -1,0 +1,96 @@
+"""The reference page says what is emitted: every name, and no other."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.flow.driving import body, call, drive, end, policies, reply, stream
+from tokenguard.telemetry import Telemetry, TelemetrySettings
+from tokenguard.telemetry import semconv as sc
+
+from .conftest import Measured
+
+PAGE = (Path(__file__).parents[2] / "docs" / "concepts" / "telemetry.md").read_text()
+NAMES = {
+    name: value
+    for name, value in vars(sc).items()
+    if name.isupper() and isinstance(value, str) and not name.startswith("_")
+}
+METRICS = {value for name, value in NAMES.items() if name.startswith("METRIC_")}
+ON_METRICS_ONLY = {sc.TOKEN_TYPE, sc.TOKEN_MODALITY}
+ATTRIBUTES = (
+    {value for name, value in NAMES.items() if not name.startswith("METRIC_")} - {sc.OWN} - ON_METRICS_ONLY
+)
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The rows of the tables below a heading, up to the next one of its level."""
+    text = re.split(r"^## ", PAGE, flags=re.MULTILINE)
+    (section,) = [part for part in text if part.startswith(heading + "\n")]
+    lines = [line for line in section.splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+def test_every_attribute_is_in_the_reference() -> None:
+    """And every one in the reference exists; each once."""
+    named = [row[0].strip("` ") for row in rows("Attributes")]
+    assert len(named) == len(set(named))
+    assert set(named) == ATTRIBUTES
+
+
+def test_every_metric_is_in_the_reference() -> None:
+    """And every one in the reference exists; each once."""
+    named = [row[0].strip("` ") for row in rows("Metrics")]
+    assert len(named) == len(set(named))
+    assert set(named) == METRICS
+
+
+def emitted(measured: Measured) -> dict[str, tuple[str, set[str]]]:
+    """Every metric of calls of all kinds: its kind and unit as on the page, and its attributes."""
+    for version in ("default", "latest"):
+        using = policies(telemetry=Telemetry(TelemetrySettings(spans="metrics", semconv=version)))  # type: ignore[arg-type]
+        for made, answers in (
+            (call(), [reply(503), reply(), body()]),
+            (call(stream=True), [stream(), end("closed", text="x")]),
+            (call("nobody-knows-this-model"), [reply(), body(model="nor-this")]),
+            (call(), [reply(400)]),
+        ):
+            drive(made, answers, using)
+        using.telemetry.not_metered("api.openai.com")
+    kinds = {"Sum": "counter", "Histogram": "histogram"}
+    return {
+        name: (
+            f"{kinds[type(metric.data).__name__]}, `{metric.unit}`",
+            {attribute for point in metric.data.data_points for attribute in point.attributes},
+        )
+        for name, metric in measured.metrics().items()
+    }
+
+
+WORDS = {
+    "operation": "gen_ai.operation.name",
+    "provider": "gen_ai.provider.name",
+    "model": "gen_ai.request.model",
+}
+
+
+def test_metrics_are_what_the_reference_says(measured: Measured) -> None:
+    """Kind, unit and attributes, as a reader gets them."""
+    found = emitted(measured)
+    previous: set[str] = set()
+    for name, kind, attributes in rows("Metrics"):
+        told = {WORDS.get(word, word.strip("`")) for word in attributes.rstrip("|").strip().split(", ")} - {
+            "tags"
+        }
+        told = previous if told == {"likewise"} else told
+        assert (name, *found[name.strip("`")]) == (name, kind, told)
+        previous = told
+
+
+def test_compat_names_are_those_of_the_settings() -> None:
+    """The column of the tools names what ``compat`` takes."""
+    from tokenguard.telemetry.telemetry import COMPAT
+
+    column = {row[1].strip("`") for row in rows("Attributes") if row[1].strip("`") in COMPAT}
+    assert column == set(COMPAT)
