@@ -9,14 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tokenguard import Guard, Retry
 from tokenguard.testing import Provider
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("tokenguard", deadline=None, print_blob=True)
+settings.load_profile("tokenguard")
 
 NO_WAIT = Retry(base_s=0)
 """Tries again as usual, but at once."""
 
 Rows = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Spare every client the system's certificates, 50 ms each: all that tests send is plain HTTP, to us."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("certificates")))
+        yield
 
 
 @pytest.fixture

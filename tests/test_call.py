@@ -6,7 +6,7 @@ import re
 import uuid
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenguard.call import Charge, CostBasis, Line, Meter, Receipt, Usage, uuid7
@@ -36,6 +36,7 @@ def test_what_the_model_makes_is_output() -> None:
     }
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(list(Meter)), st.integers(0, 10**9)))
 def test_input_and_output_are_all_tokens_and_nothing_else(meters: dict[Meter, int]) -> None:
     """Seconds, searches and requests are in neither; every token is in one of them."""
@@ -45,6 +46,7 @@ def test_input_and_output_are_all_tokens_and_nothing_else(meters: dict[Meter, in
     assert usage.anomaly() is None
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(list(Meter)), st.integers(-5, 5)), st.none() | st.integers(-5, 50))
 def test_numbers_that_cannot_be_right_are_seen(meters: dict[Meter, int], total: int | None) -> None:
     """Negative, or not the total that the provider sent."""
@@ -84,6 +86,7 @@ def test_records_cannot_be_changed() -> None:
             setattr(record, name, 0)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**48 * 10**6 - 1))
 def test_identifiers_are_uuids_of_version_7(now_ns: int) -> None:
     """They carry their time, to the millisecond, where RFC 9562 has it."""
@@ -94,6 +97,7 @@ def test_identifiers_are_uuids_of_version_7(now_ns: int) -> None:
     assert parsed.int >> 80 == now_ns // 10**6
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10**12), min_size=2, max_size=20))
 def test_identifiers_sort_by_time(steps: list[int]) -> None:
     """Also within a millisecond, down to a quarter of a microsecond."""

@@ -203,3 +203,10 @@ def test_the_event_name_stands_in_for_a_missing_type() -> None:
     """Some proxies leave ``type`` to the event line."""
     stop: tuple[str, dict[str, Any]] = ("message_stop", {})
     assert reader(MESSAGES, [*events(to=4), stop]).finished
+
+
+def test_an_error_inside_a_good_status_is_an_error() -> None:
+    """Gateways answer 200 with an error in the body."""
+    error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+    assert MESSAGES.answer(error).error_type == "overloaded_error"
+    assert MESSAGES.answer(error).usage is None

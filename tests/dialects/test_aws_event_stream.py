@@ -7,7 +7,7 @@ import json
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenguard.dialects.anthropic_messages import MESSAGES
@@ -24,6 +24,7 @@ def split(chunks: list[bytes]) -> tuple[list[Event], bytes]:
 PAYLOADS = st.lists(st.text(max_size=30), max_size=5)
 
 
+@settings(deadline=None)
 @given(PAYLOADS, st.lists(st.integers(0, 600), max_size=8))
 def test_any_chunking_gives_the_same_messages(payloads: list[str], cuts: list[int]) -> None:
     """Where the network cut the stream changes nothing, and no byte is lost."""
@@ -60,11 +61,16 @@ def test_a_streamed_message_is_read() -> None:
     assert answered.usage.output_tokens == 4
 
 
-def test_an_exception_in_the_stream_is_a_message_too() -> None:
-    """It goes on to the SDK, which raises it."""
-    (event,), rest = split([exception("throttlingException", "Too many tokens")])
-    assert json.loads(event.data) == {"message": "Too many tokens"}
+def test_an_exception_in_the_stream_is_an_error() -> None:
+    """Its bytes go on to the SDK, which raises it; its type is read as that of Anthropic's own errors."""
+    message = exception("throttlingException", "Too many tokens")
+    (event,), rest = split([message])
+    assert event.raw == message
     assert rest == b""
+    assert MESSAGES.events is not None
+    reader = MESSAGES.events()
+    reader.feed(event.name, json.loads(event.data))
+    assert reader.answered().error_type == "throttlingException"
 
 
 DEEP = b'{"bytes":' * 100_000

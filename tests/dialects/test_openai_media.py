@@ -150,3 +150,10 @@ def test_requests_are_read_as_far_as_they_are_json() -> None:
         "gpt-image-1", stream=True, choices=2
     )
     assert AUDIO.ask({}) == Asked("")
+
+
+def test_an_error_in_a_stream_is_noted() -> None:
+    """It is no content."""
+    stream = reader(IMAGES, [{"type": "error", "error": {"type": "image_generation_server_error"}}])
+    assert not stream.started
+    assert stream.answered().error_type == "image_generation_server_error"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tokenguard.dialects import sse
@@ -39,6 +39,7 @@ def split(chunks: list[bytes]) -> tuple[list[Event], bytes]:
     return events, splitter.rest
 
 
+@settings(deadline=None)
 @given(cut())
 @example([b"data: a\r", b"\n\r\n"])
 @example([b"data: a\r", b"\r\n"])
@@ -51,6 +52,7 @@ def test_any_chunking_gives_the_same_events(chunks: list[bytes]) -> None:
     assert split([whole[i : i + 1] for i in range(len(whole))]) == split([whole])
 
 
+@settings(deadline=None)
 @given(cut())
 def test_no_byte_is_lost_added_or_moved(chunks: list[bytes]) -> None:
     """The events and the rest, put together again, are the stream."""
@@ -90,6 +92,7 @@ LINES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(cut(LINES.map(lambda lines: b"".join([*lines, b"x"]))))
 def test_events_are_those_of_the_standard(chunks: list[bytes]) -> None:
     """Names, comments, data of several lines, and each of the three line ends, mixed as you please."""

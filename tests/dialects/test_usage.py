@@ -80,6 +80,7 @@ def chat_usage(draw: st.DrawFn) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@settings(deadline=None)
 @given(chat_usage())
 def test_chat_usage_adds_up(block: dict[str, Any]) -> None:
     """No token of a chat reply is in two meters or in none."""
@@ -87,6 +88,7 @@ def test_chat_usage_adds_up(block: dict[str, Any]) -> None:
         holds(usage_of(dialect, block), block["total_tokens"])
 
 
+@settings(deadline=None)
 @given(COUNT, COUNT, COUNT, COUNT, COUNT)
 def test_responses_usage_adds_up(plain: int, cached: int, short: int, long: int, output: int) -> None:
     """No token of a response is in two meters or in none."""
@@ -104,6 +106,7 @@ def test_responses_usage_adds_up(plain: int, cached: int, short: int, long: int,
     holds(usage_of(RESPONSES, block), sent + output)
 
 
+@settings(deadline=None)
 @given(COUNT, COUNT, COUNT, COUNT, COUNT)
 def test_anthropic_usage_adds_up(plain: int, read: int, short: int, long: int, output: int) -> None:
     """Anthropic sends parts and no total: their sum is ours."""
@@ -117,6 +120,7 @@ def test_anthropic_usage_adds_up(plain: int, read: int, short: int, long: int, o
     holds(usage_of(MESSAGES, block), plain + read + short + long + output)
 
 
+@settings(deadline=None)
 @given(COUNT, COUNT, COUNT, COUNT, COUNT)
 def test_media_usage_adds_up(text: int, audio: int, image: int, made_text: int, made_image: int) -> None:
     """No token of a transcription or an image is in two meters or in none."""
@@ -132,7 +136,7 @@ def test_media_usage_adds_up(text: int, audio: int, image: int, made_text: int, 
         holds(usage_of(dialect, block), sent + made)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(BODIES)
 def test_nothing_that_a_server_sends_can_raise(body: dict[str, Any]) -> None:
     """Replies, and the usage in them, may be anything that JSON can say."""
@@ -143,7 +147,7 @@ def test_nothing_that_a_server_sends_can_raise(body: dict[str, Any]) -> None:
             answered.usage.anomaly()
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(BODIES)
 def test_nothing_that_a_caller_sends_can_raise(body: dict[str, Any]) -> None:
     """Requests may be anything too: it is the provider's business to refuse them."""
@@ -153,7 +157,7 @@ def test_nothing_that_a_caller_sends_can_raise(body: dict[str, Any]) -> None:
         assert asked.max_tokens is None or abs(asked.max_tokens) < 2**63
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(BODIES, max_size=3))
 def test_events_with_odd_usage_do_not_raise(events: list[dict[str, Any]]) -> None:
     """In a stream too."""
@@ -229,6 +233,7 @@ def test_usage_that_speaks_of_something_else_cannot_be_read(dialect: Dialect) ->
     assert read.raw == {"credits": 12, "tokens": 7}
 
 
+@settings(deadline=None)
 @given(chat_usage(), st.data())
 def test_details_beyond_their_total_are_flagged(block: dict[str, Any], data: st.DataObject) -> None:
     """More cached tokens than there are tokens leave a negative rest, which is seen."""

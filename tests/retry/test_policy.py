@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenguard.effects import Failure, Reply
@@ -53,12 +53,14 @@ def test_a_connection_that_broke_is_tried_again() -> None:
     assert wait(trouble(retryable=False)) is None
 
 
+@settings(deadline=None)
 @given(st.integers(0, 20), st.integers(1, 40))
 def test_there_are_as_many_tries_as_allowed_and_one_more(allowed: int, made: int) -> None:
     """``retries=n`` is n + 1 requests."""
     assert (wait(refused(503), made=made, allowed=allowed) is not None) == (made <= allowed)
 
 
+@settings(deadline=None)
 @given(
     base=st.floats(0, 60),
     cap=st.floats(0, 600),

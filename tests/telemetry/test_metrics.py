@@ -368,7 +368,12 @@ def test_the_latest_names_can_be_chosen_by_variable(
 
 @pytest.mark.parametrize(
     "settings",
-    [{"spans": "all"}, {"compat": frozenset({"datadog"})}, {"semconv": "newest"}],
+    [
+        {"spans": "all"},
+        {"compat": frozenset({"datadog"})},
+        {"semconv": "newest"},
+        {"metric_tags": "team"},
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any]) -> None:
     """When they are made, with what they may be."""

@@ -35,7 +35,8 @@ def in_prometheus(measured: Measured) -> tuple[set[str], set[str]]:
         (call("nobody-knows-this-model"), [reply(), body(model="nor-this")]),
     ):
         drive(made, answers, using)
-    names, labels = set(), {"le"}
+    names: set[str] = set()
+    labels = {"le"}
     for name, metric in measured.metrics().items():
         base = name.replace(".", "_") + SUFFIXES.get(metric.unit, "")
         ends = ("_total",) if type(metric.data).__name__ == "Sum" else ("_bucket", "_sum", "_count")

@@ -49,7 +49,7 @@ def test_every_metric_is_in_the_reference() -> None:
 def emitted(measured: Measured) -> dict[str, tuple[str, set[str]]]:
     """Every metric of calls of all kinds: its kind and unit as on the page, and its attributes."""
     for version in ("default", "latest"):
-        using = policies(telemetry=Telemetry(TelemetrySettings(spans="metrics", semconv=version)))  # type: ignore[arg-type]
+        using = policies(telemetry=Telemetry(TelemetrySettings(spans="metrics", semconv=version)))
         for made, answers in (
             (call(), [reply(503), reply(), body()]),
             (call(stream=True), [stream(), end("closed", text="x")]),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
+import httpx2
 import openai
 import pytest
 
@@ -95,12 +97,13 @@ def test_it_can_be_switched_off(provider: Provider) -> None:
     assert (receipt.cost_basis, receipt.status) == ("estimated", "ok")
 
 
-def test_compressed_streams(provider: Provider, guard: Guard) -> None:
+@pytest.mark.parametrize("module", [httpx2, httpx], ids=["httpx2", "httpx"])
+def test_compressed_streams(module: Any, provider: Provider, guard: Guard) -> None:
     """A gzip stream is read once and handed on decoded, without the chunk, and without its encoding."""
     provider.answer("one two three")
     plain = list(chat(provider).chat.completions.create(model=GPT, messages=HELLO, stream=True))
     provider.fault(gzip=True, times=None)
-    client = guard.wrap(chat(provider))
+    client = guard.wrap(chat(provider, http_client=module.Client()))
     stream = client.chat.completions.create(model=GPT, messages=HELLO, stream=True)
     assert _stable(list(stream)) == _stable(plain)
     assert "content-encoding" not in stream.response.headers

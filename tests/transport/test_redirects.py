@@ -75,6 +75,17 @@ def test_a_hop_uses_up_no_retry(provider: Provider, guard: Guard) -> None:
     assert provider.count == 4
 
 
+def test_time_goes_on_over_hops(provider: Provider, guard: Guard, rows: Rows) -> None:
+    """The call lasts from its first hop to its last: no row of it ends before an earlier one."""
+    _redirect(provider)
+    reply = guard.wrap(chat(provider)).chat.completions.create(model=GPT, messages=HELLO)
+    receipt = guard.receipt(reply)
+    assert receipt is not None
+    first, second = rows()
+    assert first["ts_end"] < second["ts_end"]
+    assert round(receipt.duration_s * 1e9) == second["ts_end"] - receipt.started_ns
+
+
 def test_a_redirect_to_somewhere_else(provider: Provider, guard: Guard) -> None:
     """A redirect to an endpoint that we do not know goes through, not metered."""
     _redirect(provider, path="/v1/somewhere/else")

@@ -19,6 +19,11 @@ from tokenguard.testing import Answer, Provider, ToolCall
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.cls.__name__)
 
 
+def kind_of(thing: object) -> str:
+    """A name for a test that is the same in every process."""
+    return getattr(thing, "__name__", type(thing).__name__)
+
+
 class City(pydantic.BaseModel):
     """What `.parse()` is asked to give."""
 
@@ -188,7 +193,9 @@ def test_other_endpoints(provider: Provider, guard: Guard, rows: Rows) -> None:
 async def test_pages_are_followed(provider: Provider, guard: Guard) -> None:
     """Iterating over a list fetches it through the guarded client, sync and async."""
     client, aclient = guard.wrap(chat(provider)), guard.wrap(achat(provider))
-    assert [model.id for model in client.models.list()] == [model.id async for model in aclient.models.list()]
+    names = [model.id async for model in aclient.models.list()]
+    assert [model.id for model in client.models.list()] == names
+    await aclient.close()
     assert guard.not_metered == 2
 
 
@@ -295,7 +302,7 @@ def test_two_guards_are_refused(provider: Provider, guard: Guard) -> None:
 
 
 @pytest.mark.parametrize(
-    "thing", [None, "client", object(), httpx2.Client(), openai, openai.OpenAI, Guard], ids=repr
+    "thing", [None, "client", object(), httpx2.Client(), openai, openai.OpenAI, Guard], ids=kind_of
 )
 def test_what_is_no_client_is_refused(thing: object, guard: Guard) -> None:
     """Anything but a client is refused with an error that says what to do."""
@@ -307,6 +314,22 @@ def test_a_resource_is_no_client(provider: Provider, guard: Guard) -> None:
     """client.chat is not a client, although it belongs to one."""
     with pytest.raises(NotWrappableError):
         guard.wrap(chat(provider).chat)
+
+
+def test_a_class_that_cannot_be_copied(provider: Provider, guard: Guard) -> None:
+    """A subclass whose constructor takes other things is refused with the way out, which works."""
+
+    class House(openai.OpenAI):
+        def __init__(self, team: str) -> None:
+            super().__init__(base_url=provider.openai_url, api_key="x")
+            self.team = team
+
+    house = House("a")
+    with pytest.raises(NotWrappableError, match=r"House cannot be copied.*guard\.adopt"):
+        guard.wrap(house)
+    guard.adopt(house)
+    reply = house.chat.completions.create(model=GPT, messages=HELLO)
+    assert guard.receipt(reply) is not None
 
 
 def test_the_sdks_own_retries_are_taken_over(provider: Provider, guard: Guard) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anthropic
 import openai
 import pytest
 from botocore.auth import SigV4Auth  # type: ignore[import-untyped]
@@ -104,6 +105,23 @@ async def test_retries(kind: Kind, provider: Provider, guard: Guard) -> None:
     await asked(client, kind)
     assert provider.count == 2
     assert all(signed_right(request, provider) for request in provider.requests)
+    await closed(client)
+
+
+@pytest.mark.parametrize("name", ["AnthropicAWS", "AsyncAnthropicAWS", "AnthropicBedrockMantle"])
+async def test_anthropics_other_amazon_clients(name: str, provider: Provider, guard: Guard) -> None:
+    """The classes for Anthropic's own API at Amazon are signed again too."""
+    options = {"aws_region": REGION, "aws_access_key": KEY_ID, "aws_secret_key": SECRET}
+    if name.endswith("AWS"):
+        options["workspace_id"] = "w-1"
+    plain = getattr(anthropic, name)(base_url=provider.anthropic_url, **options)
+    client = guard.wrap(plain)
+    assert type(client) is type(plain)
+    with tokenguard.context(model="claude-haiku-4-5", tags={"team": "a"}):
+        made = client.messages.create(model="claude-opus-4-1", max_tokens=9, messages=HELLO)
+        reply = await made if name.startswith("Async") else made
+    assert signed_right(provider.requests[0], provider)
+    assert guard.receipt(reply).model_served == "claude-haiku-4-5"  # type: ignore[union-attr]
     await closed(client)
 
 

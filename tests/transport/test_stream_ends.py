@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -202,8 +205,10 @@ async def a_cancelled_while_waiting(client: Any) -> None:
 
 
 async def a_timed_out(client: Any) -> None:
-    with anyio.move_on_after(0.1):
-        async for _ in await gpt(client):
+    stream = await gpt(client)
+    await anext(stream)
+    with anyio.move_on_after(0.05):  # the provider stalls: there is no next chunk in time
+        async for _ in stream:
             pass
 
 
@@ -370,6 +375,40 @@ def test_flush_waits_for_what_was_dropped(provider: Provider, guard: Guard) -> N
         assert len(seen) == 1
     finally:
         stop()
+
+
+FORKED = """
+import os, sys, gc, tokenguard, openai
+guard = tokenguard.Guard(ledger=sys.argv[2])
+client = guard.wrap(openai.OpenAI(base_url=sys.argv[1], api_key="x"))
+seen = []
+tokenguard.observe(seen.append)
+stream = client.chat.completions.create(
+    model="gpt-4.1-mini", messages=[{"role": "user", "content": "Hello"}], stream=True
+)
+next(stream)
+child = os.fork()
+if child == 0:
+    stream.response.stream = None
+    del stream
+    gc.collect()
+    guard.flush()
+    sys.exit(len(seen))
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+list(stream)
+guard.flush()
+print([receipt.cost_basis.value for receipt in seen])
+print(guard.ledger.reader().execute("SELECT state, cost_basis FROM call").fetchall())
+"""
+
+
+def test_a_fork_settles_nothing(provider: Provider, tmp_path: Path) -> None:
+    """A child that was forked in the middle of a stream does not settle it: the parent still reads it."""
+    provider.clear()
+    command = [sys.executable, "-W", "ignore", "-c", FORKED, provider.openai_url, str(tmp_path / "ledger.db")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["['usage']", "[('settled', 'usage')]"]
 
 
 class Upstream(httpx2.AsyncBaseTransport):

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tokenguard.dialects.anthropic_messages import MESSAGES
 from tokenguard.dialects.openai_chat import CHAT
-from tokenguard.dialects.sse import ServerSentEvents
+from tokenguard.dialects.sse import AwsEventStream, ServerSentEvents
+from tokenguard.testing import aws_event_stream
 from tokenguard.transport.tap import Tap
 
 ENDS = {"LF": b"\n", "CRLF": b"\r\n", "CR": b"\r"}
@@ -120,6 +122,34 @@ def test_an_event_goes_on_as_soon_as_it_is_whole() -> None:
         tap = _tap()
         event = b"data: " + _text("a") + end + end
         assert tap.feed(event) == event, end
+
+
+def test_lenient_events() -> None:
+    """Blanks around the data, and a longer end mark, are read as the SDK reads them."""
+    tap = _tap()
+    stream = b"data:   " + _text("a") + b"\n\n" + b"data: [DONE] \n\n"
+    assert tap.feed(stream) == stream
+    assert tap.answered().text == "a"
+    assert tap.finished
+
+
+def test_bedrocks_framing_at_every_byte() -> None:
+    """Messages of Amazon's binary framing are read however they are cut, and go on as they came."""
+    assert MESSAGES.events is not None
+    events = (
+        {"type": "message_start", "message": {"id": "m", "usage": {"input_tokens": 9, "output_tokens": 1}}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Zürich"}},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 5}},
+        {"type": "message_stop"},
+    )
+    whole = b"".join(aws_event_stream.chunk(json.dumps(event)) for event in events)
+    for at in range(len(whole) + 1):
+        tap = Tap(AwsEventStream(), MESSAGES.events(), hides_usage=False, clock=lambda: 7)
+        assert _through(tap, _cut(whole, [at])) == whole
+        answered = tap.answered()
+        assert answered.usage is not None
+        assert (answered.usage.input_tokens, answered.usage.output_tokens) == (9, 5)
+        assert tap.finished
 
 
 def test_usage_beside_choices_stays() -> None:

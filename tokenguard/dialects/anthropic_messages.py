@@ -75,6 +75,7 @@ def answer(body: Json) -> Answered:
         service_tier=optional_str(block, "service_tier"),
         finish_reasons=(str(reason),) if reason else (),
         usage=read_usage(usage, body.get("usage")),
+        error_type=error_type(body["error"]) if body.get("error") else None,
         inference_geo=optional_str(block, "inference_geo"),
         speed=optional_str(block, "speed"),
     )

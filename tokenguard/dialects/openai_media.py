@@ -14,6 +14,7 @@ from tokenguard.dialects.dialect import (
     require,
     tokens,
 )
+from tokenguard.dialects.openai_chat import error_type
 
 
 def ask(body: Json) -> Asked:
@@ -76,10 +77,14 @@ class Events:
         self.finished = False
         self._usage: Usage | None = None
         self._text: list[str] = []
+        self._error: str | None = None
 
     def feed(self, name: str | None, data: Json) -> bool:  # noqa: ARG002 - the type is in the data
         """Take one event in."""
         kind = str(data.get("type") or "")
+        if data.get("error"):
+            self._error = error_type(data["error"])
+            return False
         self.started = True
         if isinstance(data.get("delta"), str):
             self._text.append(data["delta"])
@@ -91,7 +96,7 @@ class Events:
 
     def answered(self) -> Answered:
         """What the events have said so far."""
-        return Answered(usage=self._usage, text="".join(self._text))
+        return Answered(usage=self._usage, text="".join(self._text), error_type=self._error)
 
 
 AUDIO = Dialect("openai.audio", "openai", "transcribe", ask, answer_audio, Events)

@@ -110,12 +110,25 @@ class AwsEventStream:
             raw = bytes(buffer[:length])
             del buffer[:length]
             headers = int.from_bytes(raw[4:8])
-            yield Event(raw, None, _unwrap(raw[_PRELUDE + headers : -_CHECKSUM]))
+            wrong = _exception(raw[_PRELUDE : _PRELUDE + headers])
+            yield Event(raw, None, wrong or _unwrap(raw[_PRELUDE + headers : -_CHECKSUM]))
 
     @property
     def rest(self) -> bytes:
         """The bytes of the message that is not yet whole."""
         return bytes(self._buffer)
+
+
+_EXCEPTION: Final = b"\x0f:exception-type\x07"  # the name's length, the name, the type of a string
+
+
+def _exception(headers: bytes) -> bytes | None:
+    """An exception's message as the error event that Anthropic itself would send; ``None`` for others."""
+    _, found, rest = headers.partition(_EXCEPTION)
+    if not found:
+        return None
+    kind = rest[2 : 2 + int.from_bytes(rest[:2])].decode("utf-8", "replace")
+    return json.dumps({"type": "error", "error": {"type": kind}}).encode()
 
 
 def _unwrap(payload: bytes) -> bytes:

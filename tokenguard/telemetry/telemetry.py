@@ -66,6 +66,10 @@ class TelemetrySettings:
             raise ConfigError(f"semconv={self.semconv!r}: give 'default' or 'latest'")
         for name in sorted(set(self.compat) - set(COMPAT)):
             raise ConfigError(f"compat: {name!r} is not known; known are {', '.join(COMPAT)}")
+        if isinstance(self.metric_tags, str):
+            raise ConfigError(
+                f"metric_tags={self.metric_tags!r}: give a tuple of names, ({self.metric_tags!r},)"
+            )
         for tag in ("customer", "user"):
             if tag in self.metric_tags:
                 raise ConfigError(

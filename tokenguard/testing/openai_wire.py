@@ -18,6 +18,8 @@ PER_NAME: Final = 1
 PER_IMAGE: Final = 85
 """Every image, audio or file part counts this much: an image at low detail. The parts are not looked at."""
 
+_MOST_CHOICES = 128
+"""As the API has it."""
 _DEPLOYMENT: Final = "/openai/deployments/"
 
 DONE: Final = b"data: [DONE]\n\n"
@@ -64,7 +66,10 @@ def _read(request: Request, body: Json) -> Ask:
         raise InvalidRequestError(
             "The 'stream_options' parameter is only allowed when 'stream' is enabled.", "stream_options"
         )
-    return Ask(request, body, model, stream=stream, choices=whole_number(body, "n") or 1)
+    choices = whole_number(body, "n") or 1
+    if choices > _MOST_CHOICES:
+        raise InvalidRequestError(f"Invalid 'n': expected a number of at most {_MOST_CHOICES}.", "n")
+    return Ask(request, body, model, stream=stream, choices=choices)
 
 
 def chat_body(ask: Ask, turn: Turn) -> Json:

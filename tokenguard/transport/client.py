@@ -48,7 +48,13 @@ def wrapped(client: Any, services: Services, retries: int | None, *, quiet: bool
         options["_enforce_credentials"] = False  # or a client without credentials could not be copied
     if quiet and hasattr(client, "open_telemetry"):
         options["open_telemetry"] = {**client.open_telemetry, "traces": False}
-    copied = client.with_options(**options)
+    try:
+        copied = client.with_options(**options)
+    except TypeError as error:
+        raise NotWrappableError(
+            f"{type(client).__qualname__} cannot be copied ({error}): its constructor does not take what the "
+            "SDK's does. Guard it in place with guard.adopt(client), or have tokenguard.instrument() guard it"
+        ) from error
     copied._strict_response_validation = client._strict_response_validation  # with_options loses it
     return copied
 

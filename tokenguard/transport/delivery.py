@@ -24,9 +24,10 @@ class Delivery:
         self._close = close
         self._tap = tap
         self._over: Over | None = over
+        self._forks = dropped.forks
 
     def _end(self, how: How, error: BaseException | None = None) -> None:
-        over, self._over = self._over, None
+        over = self._news()
         if over is None:
             return
         if self._tap.finished and how != "complete":
@@ -37,11 +38,16 @@ class Delivery:
             over(how, error)
 
     def __del__(self) -> None:
-        over, self._over = self._over, None
+        over = self._news()
         if over is not None:
             # The collector may run us in the middle of anything, locks held: settle elsewhere.
             how: How = "complete" if self._tap.finished else "dropped"
             dropped.settle(lambda: over(how, None))
+
+    def _news(self) -> Over | None:
+        """Whom to tell, once; nobody in a copy of the process, since the stream is the original's."""
+        over, self._over = self._over, None
+        return over if self._forks == dropped.forks else None
 
 
 class SyncDelivery(Delivery):

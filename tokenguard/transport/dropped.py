@@ -18,7 +18,11 @@ from tokenguard import faults
 
 _work: SimpleQueue[Callable[[], None]] = SimpleQueue()
 _thread: threading.Thread | None = None
+_starting = threading.Lock()
 _collecting: int | None = None
+
+forks = 0
+"""How often this process is a copy of another one: streams that were begun before it are not its own."""
 
 
 def settle(work: Callable[[], None]) -> None:
@@ -29,11 +33,14 @@ def settle(work: Callable[[], None]) -> None:
 def start() -> None:
     """Make sure that the thread runs; called where a stream is handed out, never by a finalizer."""
     global _thread
-    if _thread is None or not _thread.is_alive():
-        if _watch not in gc.callbacks:
-            gc.callbacks.append(_watch)
-        _thread = threading.Thread(target=_serve, name="tokenguard-dropped", daemon=True)
-        _thread.start()
+    if _thread is not None and _thread.is_alive():
+        return
+    with _starting:  # two threads would do the work out of its order, and flush() relies on it
+        if _thread is None or not _thread.is_alive():
+            if _watch not in gc.callbacks:
+                gc.callbacks.append(_watch)
+            _thread = threading.Thread(target=_serve, name="tokenguard-dropped", daemon=True)
+            _thread.start()
 
 
 def collecting() -> bool:
@@ -74,8 +81,9 @@ def _do(work: Callable[[], None]) -> None:
 
 
 def _after_fork() -> None:
-    global _work, _thread
-    _work, _thread = SimpleQueue(), None
+    global _work, _thread, _starting, _collecting, forks
+    _work, _thread, _starting, _collecting = SimpleQueue(), None, threading.Lock(), None
+    forks += 1
 
 
 atexit.register(flush)

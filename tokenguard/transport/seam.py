@@ -113,7 +113,10 @@ class Seam:
         # As it is sent: a model's name may hold a slash, which only its escape tells from the path's own.
         path = url.raw_path.partition(b"?")[0].decode("ascii")
         endpoint = exchange.endpoint = find(request.method, url.scheme, url.host, url.port, path)
-        exchange.call = request.extensions.get(_CALL) or self._call(request, sent, endpoint, wishes)
+        if _CALL in request.extensions:  # a redirect led here
+            exchange.call, exchange.began_ns = request.extensions[_CALL]
+        else:
+            exchange.call = self._call(request, sent, endpoint, wishes)
         if endpoint is None:
             self.services.not_metered(url.host)
             exchange.flow = unmetered(exchange.call, self.services.policies)
@@ -233,11 +236,11 @@ class Exchange:
         self.call = call
         self.endpoint: Endpoint | None = None
         self.response: Any = None
-        self._began_ns = seam.services.clock.monotonic_ns()
+        self.began_ns = seam.services.clock.monotonic_ns()
 
     def elapsed_ns(self) -> int:
         """Nanoseconds since the call came through the seam."""
-        return self.seam.services.clock.monotonic_ns() - self._began_ns
+        return self.seam.services.clock.monotonic_ns() - self.began_ns
 
     def outgoing(self) -> Any:
         """The request to send now."""
@@ -349,7 +352,7 @@ class Exchange:
             self.original.extensions[CALL_ID] = self.call.id
             raise outcome.error
         if outcome.redirects and self.call.dialect:
-            self.original.extensions[_CALL] = self.call
+            self.original.extensions[_CALL] = self.call, self.began_ns
         self._mark(outcome.receipt)
         if outcome.status >= 400 and self.seam.services.policies.retry is not None:
             self.response.headers["x-should-retry"] = "false"  # the loop is ours, and it is over

@@ -41,9 +41,9 @@ class Tap:
 
     def _take(self, name: str | None, data: bytes) -> bool:
         """Let the reader have an event; one that it cannot follow still goes on to the caller."""
-        if data == b"[DONE]":
-            self._done = True
+        data = data.lstrip()
         if not data.startswith(b"{"):
+            self._done = self._done or data.startswith(b"[DONE]")  # as the SDK looks for it
             return False
         try:
             return self._reader.feed(name, json.loads(data))
