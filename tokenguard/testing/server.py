@@ -57,7 +57,9 @@ class Server:
         self._socket = socket.create_server((host, port), backlog=1024)
         self.port: int = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._run, name=f"provider:{self.port}", daemon=True)
+        self._listening = threading.Event()
         self._thread.start()
+        self._listening.wait()  # or closing at once would stop a loop that has not begun
 
     def release(self) -> None:
         """End every delay and stall that is under way now; the replies go on."""
@@ -82,9 +84,11 @@ class Server:
             listening = loop.run_until_complete(
                 loop.create_server(lambda: Connection(self), sock=self._socket)
             )
+            self._listening.set()
             loop.run_forever()
             loop.run_until_complete(self._end(listening))
         finally:
+            self._listening.set()
             loop.close()
 
     async def _end(self, listening: asyncio.Server) -> None:
