@@ -27,7 +27,7 @@ from tokenguard.retry.policy import DEFAULT_RETRIES
 from tokenguard.run import Run, by_id
 from tokenguard.telemetry import Telemetry, TelemetrySettings
 from tokenguard.transport import dropped
-from tokenguard.transport.seam import CALL_ID, Clock, Services
+from tokenguard.transport.exchange import CALL_ID, Clock, Services
 from tokenguard.wishes import checked_tags, within
 
 Client = TypeVar("Client")

@@ -17,7 +17,7 @@ from tests.transport.clients import BY_NAME, GPT, HELLO, Kind, asked, chat, clos
 from tokenguard import Guard, Retry, faults
 from tokenguard.flow import Policies
 from tokenguard.testing import Provider
-from tokenguard.transport.seam import Services
+from tokenguard.transport.exchange import Services
 
 Break = Callable[[Guard], None]
 pytestmark = pytest.mark.anyio

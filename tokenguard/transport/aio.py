@@ -14,7 +14,8 @@ from tokenguard.effects import Body, Deliver, Failure, Open, Read, Reply, Send, 
 from tokenguard.errors import GuardError
 from tokenguard.transport import rewrite
 from tokenguard.transport.delivery import AsyncDelivery
-from tokenguard.transport.seam import Exchange, Ledger, Seam
+from tokenguard.transport.exchange import Exchange, Ledger
+from tokenguard.transport.seam import Seam
 
 
 class AsyncTransport:

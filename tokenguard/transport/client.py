@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tokenguard.errors import ConfigError, NotWrappableError
+from tokenguard.transport.exchange import Services
 from tokenguard.transport.flavour import Flavour, of_client
-from tokenguard.transport.seam import Seam, Services
+from tokenguard.transport.seam import Seam
 from tokenguard.transport.sync import SyncTransport
 
 _LIKE_THE_ORIGINAL: Final = ("_auth", "_params", "_headers", "_cookies", "_event_hooks")

@@ -11,7 +11,8 @@ from tokenguard.effects import Body, Deliver, Failure, Open, Read, Reply, Send, 
 from tokenguard.errors import GuardError
 from tokenguard.transport import rewrite
 from tokenguard.transport.delivery import SyncDelivery
-from tokenguard.transport.seam import Exchange, Seam
+from tokenguard.transport.exchange import Exchange
+from tokenguard.transport.seam import Seam
 
 
 class SyncTransport:

@@ -1,0 +1,223 @@
+"""One request and its answer on the way through the seam: what both drivers share, and nothing that waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, Protocol
+
+from tokenguard import faults
+from tokenguard.call import Answered, Attempt, Call, Receipt
+from tokenguard.dialects import Endpoint
+from tokenguard.dialects.sse import AwsEventStream, ServerSentEvents
+from tokenguard.effects import Body, Effect, End, Failure, Finish, Flow, How, Reply, Settle
+from tokenguard.flow import Policies
+from tokenguard.transport import dropped, rewrite
+from tokenguard.transport.flavour import Flavour, failed_before_sending
+from tokenguard.transport.headers import Headers, append
+from tokenguard.transport.tap import Tap
+
+CALL: Final = "tokenguard.call"
+"""Under this name a request's extensions carry its call on to the next hop of a redirect."""
+
+CALL_ID: Final = "tokenguard.call_id"
+"""Under this name a request's extensions say which call it was; errors often have no response to say it."""
+
+
+class Clock(Protocol):
+    """Where time comes from; the ``time`` module is one."""
+
+    def time_ns(self) -> int:
+        """Wall clock, nanoseconds since 1970 UTC."""
+        ...
+
+    def monotonic_ns(self) -> int:
+        """A clock that never goes back, in nanoseconds."""
+        ...
+
+
+class Ledger(Protocol):
+    """What the drivers need of a ledger."""
+
+    def begin(self, attempt: Attempt) -> None:
+        """Write the attempt down, durably. Blocks."""
+        ...
+
+    def begin_later(self, attempt: Attempt, done: Callable[[], None]) -> None:
+        """Write the attempt down, durably, and call ``done`` from another thread."""
+        ...
+
+    def settle(self, attempt: Attempt) -> None:
+        """Write down what became of it, soon. Never waits."""
+        ...
+
+
+class Services(NamedTuple):
+    """What the guard gives its seams."""
+
+    policies: Policies
+    ledger: Ledger | None
+    clock: Clock
+    tags: dict[str, str]
+    stream_usage: bool
+    finished: Callable[[Receipt, Call], None]
+    not_metered: Callable[[str], None]
+
+
+class Exchange:
+    """One request and its answer, on the way through the seam. Used by one thread or task."""
+
+    flow: Flow
+
+    def __init__(
+        self,
+        services: Services,
+        flavour: Flavour,
+        sign: Callable[[Any], Any] | None,
+        original: Any,
+        sendable: Any,
+        call: Call,
+    ) -> None:
+        self.services = services
+        self.flavour = flavour
+        self.sign = sign
+        self.original = original  # as the SDK made it
+        self.plain = sendable  # the same without wishes, perhaps for another model
+        self.asking: Any = None  # the same, asking for usage too
+        self.outcome: Reply | Failure | None = None  # what sending came to, the last time
+        self.call = call
+        self.endpoint: Endpoint | None = None
+        self.response: Any = None
+        self.began_ns = services.clock.monotonic_ns()
+
+    def elapsed_ns(self) -> int:
+        """Nanoseconds since the call came through the seam."""
+        return self.services.clock.monotonic_ns() - self.began_ns
+
+    def outgoing(self) -> Any:
+        """The request to send now."""
+        return self.asking if self.call.hides_usage else self.plain
+
+    def must_be_signed(self, request: Any) -> bool:
+        """Whether a signature no longer covers what is sent, or may have grown too old."""
+        changed = request is not self.original or len(self.call.attempts) > 1
+        return changed and self.sign is not None and rewrite.is_signed(request)
+
+    def head(self, response: Any) -> Reply:
+        """Take in a response whose body is not yet read."""
+        self.response = response
+        reply = self.outcome = Reply(response.status_code, Headers(response.headers.raw), self.elapsed_ns())
+        return reply
+
+    def failed(self, error: BaseException, *, sent: bool = True) -> Failure:
+        """Take in whatever was raised instead of an answer; ``sent`` where the request may have left."""
+        failure = self.outcome = Failure(
+            error,
+            self.elapsed_ns(),
+            sent=sent and not failed_before_sending(error),
+            cancelled=not isinstance(error, Exception),
+            retryable=self.flavour.is_trouble(error),
+        )
+        return failure
+
+    def body(self, reply: Reply, raw: bytes) -> Body | Failure:
+        """Take in a whole body; it is handed on as it came."""
+        self.response.stream = self.flavour.bytes_stream(raw)
+        try:
+            content = self.flavour.decoded(raw, reply.headers)
+        except Exception as error:  # a broken encoding is the SDK's to report
+            faults.note("transport.decode", error)
+            content = b""
+        return Body(content, self.elapsed_ns())
+
+    def tap(self, reply: Reply) -> Tap | None:
+        """A listener for a streamed answer, or ``None`` where its events cannot be read."""
+        endpoint = self.endpoint
+        if endpoint is None or endpoint.dialect.events is None:
+            return None
+        aws = (reply.headers.get("content-type") or "").startswith("application/vnd.amazon")
+        splitter = AwsEventStream() if aws else ServerSentEvents()
+        reader = endpoint.dialect.events()
+        return Tap(splitter, reader, hides_usage=self.call.hides_usage, clock=self.elapsed_ns)
+
+    def over(self, tap: Tap | None, how: How, error: BaseException | None = None) -> None:
+        """A delivered body ended: go on with the flow, where nothing may wait any more."""
+        _delivering.discard(self)
+        answered = tap.answered() if tap else Answered()
+        first_token_ns = tap.first_token_ns if tap else None
+        try:
+            effect = self.flow.send(End(how, answered, self.elapsed_ns(), first_token_ns, error))
+            while True:
+                self.note(effect)
+                effect = self.flow.send(None)
+        except StopIteration:
+            return
+        except Exception as fault:
+            faults.note("flow", fault)
+
+    def note(self, effect: Effect) -> None:
+        """Carry out an effect that never waits. What breaks in it costs the caller nothing."""
+        if not isinstance(effect, Settle | Finish):
+            raise TypeError(f"{type(effect).__name__} cannot be carried out once the caller may be gone")
+        try:
+            if isinstance(effect, Finish):
+                self.services.finished(effect.receipt, self.call)
+            elif self.services.ledger is not None:
+                self.services.ledger.settle(effect.attempt)
+        except Exception as fault:
+            faults.note(f"flow.{type(effect).__name__.lower()}", fault)
+
+    def deliver(self, reply: Reply, delivery: type[Any], read: str, close: str) -> Any:
+        """Hand a streamed response out, listened to; ``read`` and ``close`` name its sync or async ways."""
+        response, tap = self.response, self.tap(reply)
+        self._mark(None)
+        if tap is None:
+            self.over(None, "complete")  # nothing in it can be read: there is nothing to wait for
+            return response
+        dropped.start()
+        self.original.extensions[CALL_ID] = self.call.id  # the stream may break
+        stream = chunks = response.stream
+        if "content-encoding" in reply.headers:
+            chunks = getattr(self.flavour.decoding(stream, reply.headers), read)()
+            for name in ("content-encoding", "content-length"):  # both are of the encoded body
+                response.headers.pop(name, None)
+        response.stream = delivery(
+            chunks, getattr(stream, close), tap, lambda how, error: self.over(tap, how, error)
+        )
+        # Dropped in a cycle, as the SDKs' streams are, the stream is garbage together with all that only
+        # it holds, and the collector would end a generator among that before anybody could go on with it.
+        _delivering.add(self)
+        self.response = None  # or the stream would never be dropped
+        return response
+
+    def fault(self, fault: Exception) -> Reply | Failure | None:
+        """What to go on with after a fault of ours; ``None`` where the request has yet to be sent."""
+        faults.note("flow", fault)
+        if self.outcome is None:
+            self.call.hides_usage = False
+        return self.outcome
+
+    def conclude(self, outcome: Reply | Failure) -> Any:
+        """What the SDK gets: the response, or the error raised."""
+        if isinstance(outcome, Failure):
+            self.original.extensions[CALL_ID] = self.call.id
+            raise outcome.error
+        if outcome.redirects and self.call.dialect:
+            self.original.extensions[CALL] = self.call, self.began_ns
+        self._mark(outcome.receipt)
+        if outcome.status >= 400 and self.services.policies.retry is not None:
+            self.response.headers["x-should-retry"] = "false"  # the loop is ours, and it is over
+        return self.response
+
+    def _mark(self, receipt: Receipt | None) -> None:
+        """Say in the response's headers what happened."""
+        if not self.call.dialect:
+            return
+        marks = {"x-tokenguard-call-id": self.call.id, "x-tokenguard-attempts": str(len(self.call.attempts))}
+        if receipt is not None:
+            nano = receipt.cost_nano
+            cost = "unpriced" if nano is None else f"{nano // 10**9}.{nano % 10**9:09d}"
+            marks["x-tokenguard-cost-usd"] = cost
+        append(self.response.headers, marks)
+
+
+_delivering: set[Exchange] = set()
