@@ -113,6 +113,7 @@ def cascadeflow(url: str) -> Peer:
     import cascadeflow as module  # type: ignore[import-not-found]
 
     module.init(mode="observe")
+    module.run().__enter__()  # outside of a run it observes nothing; this one ends with the process
     return _clients("cascadeflow", url)
 
 

@@ -23,20 +23,18 @@ from tokenguard.testing import Provider
     [
         ("import openai, anthropic, tokenguard; tokenguard.instrument()", True),
         ("import tokenguard; tokenguard.instrument(); import openai, anthropic", True),
-        ("from openai import OpenAI; import tokenguard; tokenguard.instrument(); import anthropic", True),
         (
             "import tokenguard; tokenguard.instrument(); tokenguard.uninstrument(); import openai, anthropic",
             False,
         ),
     ],
-    ids=["before", "after", "between", "uninstrumented"],
+    ids=["before", "after", "uninstrumented"],
 )
 def test_any_order(order: str, guarded: bool, run_program: RunProgram, provider: Provider) -> None:
     """SDKs imported before or after instrument() are guarded, and not after uninstrument()."""
     said = run_program(
         f"""
         {order}
-        import openai
         openai.chat.completions.create(**GPT)
         openai.OpenAI().chat.completions.create(**GPT)
         anthropic.Anthropic().messages.create(**CLAUDE)

@@ -21,6 +21,9 @@ CLAUDE_ON_BEDROCK = "eu.anthropic.claude-haiku-4-5-20251001-v1:0"
 CLAUDE_ON_VERTEX = "claude-haiku-4-5@20251001"
 HELLO: list[Any] = [{"role": "user", "content": "What is the capital of France?"}]
 
+TIMEOUT_S = 30
+"""So that a call that hangs is a failed test and not ten minutes, the SDKs' default."""
+
 Client = Any
 Make = Callable[..., Client]
 
@@ -43,12 +46,20 @@ class Kind(NamedTuple):
 
 
 def _openai(cls: type[Any]) -> Make:
-    return lambda provider, **options: cls(**{"base_url": provider.openai_url, "api_key": "sk-x", **options})
+    return lambda provider, **options: cls(
+        **{"base_url": provider.openai_url, "api_key": "sk-x", "timeout": TIMEOUT_S, **options}
+    )
 
 
 def _azure(cls: type[Any]) -> Make:
     return lambda provider, **options: cls(
-        **{"azure_endpoint": provider.azure_url, "api_key": "az-x", "api_version": "2025-04-01", **options}
+        **{
+            "azure_endpoint": provider.azure_url,
+            "api_key": "az-x",
+            "api_version": "2025-04-01",
+            "timeout": TIMEOUT_S,
+            **options,
+        }
     )
 
 
@@ -59,6 +70,7 @@ def _bedrock_openai(cls: type[Any]) -> Make:
             "aws_region": REGION,
             "aws_access_key_id": KEY_ID,
             "aws_secret_access_key": SECRET,
+            "timeout": TIMEOUT_S,
             **options,
         }
     )
@@ -66,7 +78,7 @@ def _bedrock_openai(cls: type[Any]) -> Make:
 
 def _anthropic(cls: type[Any]) -> Make:
     return lambda provider, **options: cls(
-        **{"base_url": provider.anthropic_url, "api_key": "sk-ant-x", **options}
+        **{"base_url": provider.anthropic_url, "api_key": "sk-ant-x", "timeout": TIMEOUT_S, **options}
     )
 
 
@@ -77,6 +89,7 @@ def _bedrock(cls: type[Any]) -> Make:
             "aws_region": REGION,
             "aws_access_key": KEY_ID,
             "aws_secret_key": SECRET,
+            "timeout": TIMEOUT_S,
             **options,
         }
     )
@@ -89,6 +102,7 @@ def _vertex(cls: type[Any]) -> Make:
             "region": REGION,
             "project_id": "p-1",
             "access_token": "ya29.x",
+            "timeout": TIMEOUT_S,
             **options,
         }
     )
@@ -147,14 +161,17 @@ async def closed(client: Client) -> None:
 
 def chat(provider: Provider, **options: Any) -> openai.OpenAI:
     """The usual synchronous client."""
-    return openai.OpenAI(**{"base_url": provider.openai_url, "api_key": "sk-x", **options})
+    made: openai.OpenAI = BY_NAME["OpenAI"].make(provider, **options)
+    return made
 
 
 def achat(provider: Provider, **options: Any) -> openai.AsyncOpenAI:
     """The usual asynchronous client."""
-    return openai.AsyncOpenAI(**{"base_url": provider.openai_url, "api_key": "sk-x", **options})
+    made: openai.AsyncOpenAI = BY_NAME["AsyncOpenAI"].make(provider, **options)
+    return made
 
 
 def claude(provider: Provider, **options: Any) -> anthropic.Anthropic:
     """The usual client of the other SDK."""
-    return anthropic.Anthropic(**{"base_url": provider.anthropic_url, "api_key": "sk-ant-x", **options})
+    made: anthropic.Anthropic = BY_NAME["Anthropic"].make(provider, **options)
+    return made
