@@ -67,7 +67,7 @@ def rows(guard: Guard) -> Rows:
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
     """Where the machine is said to have everything, a test that skips has failed."""
     report = yield
-    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("TOKENGUARD_TESTS_MUST_RUN"):
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("TESTS_MUST_RUN"):
         may_skip = item.get_closest_marker("other_platform") is not None
         if not may_skip:
             report.outcome = "failed"

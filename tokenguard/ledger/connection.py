@@ -22,7 +22,7 @@ MEMORY: Final = ":memory:"
 
 _PATIENCE_S: Final = 10.0  # while a file is opened; the switch to WAL is done under an exclusive lock
 _LONGEST_NAP_S: Final = 0.005
-_CACHE_KIB: Final = 8192
+_CACHE_KIB: Final = 2048
 
 
 def connect(path: str, durability: Durability) -> sqlite3.Connection:
