@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from tokenguard import faults
 from tokenguard.call import Answered, Attempt, Call, Charge, CostBasis, Meter, Receipt, Usage, Where
@@ -31,42 +31,16 @@ from tokenguard.effects import (
     Sleep,
 )
 from tokenguard.errors import UnpricedModelError
+from tokenguard.pricing import PriceBook
 from tokenguard.retry import Retry
 from tokenguard.telemetry import Telemetry
 from tokenguard.tokens.estimate import estimate
 
 
-class Prices(Protocol):
-    """What a flow needs of a price book."""
-
-    @property
-    def price_set(self) -> str:
-        """The id of the prices in force."""
-        ...
-
-    def charge(
-        self,
-        usage: Usage,
-        *,
-        where: Where,
-        model: str,
-        service_tier: str | None,
-        at_ns: int,
-        inference_geo: str | None = None,
-        speed: str | None = None,
-    ) -> Charge:
-        """What a usage costs."""
-        ...
-
-    def model_for(self, where: Where, *, requested: str, served: str | None, at_ns: int) -> str:
-        """The name of the model that a call is billed for."""
-        ...
-
-
 class Policies(NamedTuple):
     """Everything that has a say in a call's life."""
 
-    prices: Prices
+    prices: PriceBook
     retry: Retry | None
     telemetry: Telemetry
     refuse_unpriced: bool

@@ -12,9 +12,10 @@ import anyio
 from tokenguard import faults
 from tokenguard.effects import Body, Deliver, Failure, Open, Read, Reply, Send, Sleep
 from tokenguard.errors import GuardError
+from tokenguard.ledger import Ledger
 from tokenguard.transport import rewrite
 from tokenguard.transport.delivery import AsyncDelivery
-from tokenguard.transport.exchange import Exchange, Ledger
+from tokenguard.transport.exchange import Exchange
 from tokenguard.transport.seam import Seam
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Protocol
 
 from tokenguard import faults
-from tokenguard.call import Answered, Attempt, Call, Receipt
+from tokenguard.call import Answered, Call, Receipt
 from tokenguard.dialects import Endpoint
 from tokenguard.dialects.sse import AwsEventStream, ServerSentEvents
 from tokenguard.effects import Body, Effect, End, Failure, Finish, Flow, How, Reply, Settle
 from tokenguard.flow import Policies
+from tokenguard.ledger import Ledger
 from tokenguard.transport import dropped, rewrite
 from tokenguard.transport.flavour import Flavour, failed_before_sending
 from tokenguard.transport.headers import Headers, append
@@ -32,22 +33,6 @@ class Clock(Protocol):
 
     def monotonic_ns(self) -> int:
         """A clock that never goes back, in nanoseconds."""
-        ...
-
-
-class Ledger(Protocol):
-    """What the drivers need of a ledger."""
-
-    def begin(self, attempt: Attempt) -> None:
-        """Write the attempt down, durably. Blocks."""
-        ...
-
-    def begin_later(self, attempt: Attempt, done: Callable[[], None]) -> None:
-        """Write the attempt down, durably, and call ``done`` from another thread."""
-        ...
-
-    def settle(self, attempt: Attempt) -> None:
-        """Write down what became of it, soon. Never waits."""
         ...
 
 

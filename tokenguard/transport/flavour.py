@@ -1,7 +1,7 @@
 """The two HTTP libraries under the SDKs: httpx2 (openai 3, anthropic 2) and httpx (openai 2).
 
 Their transport contract is the same; only the module differs. A user's client is never moved from
-one to the other: at 64 calls at once, httpx runs at a quarter of httpx2's speed.
+one to the other: its errors, limits and connection pool are the library's own.
 """
 
 from __future__ import annotations
