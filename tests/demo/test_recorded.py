@@ -131,7 +131,7 @@ def test_totals_that_do_not_tie_fail_the_demo(run_demo: RunDemo, tmp_path: Path)
     SqliteLedger(spoiled).close()
     with closing(sqlite3.connect(spoiled)) as connection:
         connection.execute(
-            "CREATE TRIGGER spoil AFTER UPDATE OF cost_nano ON call WHEN new.cost_nano > 0 "
+            "CREATE TRIGGER spoil AFTER INSERT ON call WHEN new.cost_nano > 0 "
             "BEGIN UPDATE call SET cost_nano = cost_nano + 1 WHERE id = new.id; END"
         )
         connection.commit()

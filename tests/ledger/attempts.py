@@ -20,6 +20,7 @@ from tokenguard.call import (
     Where,
     uuid7,
 )
+from tokenguard.ledger.recovery import recover_file
 
 NOON = 1_795_176_000_000_000_000  # 2026-11-20T12:00:00Z
 SECOND = 10**9
@@ -66,7 +67,8 @@ def cost(nano: int) -> Charge:
 
 
 def select(path: str | Path, query: str, *values: Any) -> list[tuple[Any, ...]]:
-    """What is in the file, as somebody else sees it."""
+    """What is in the ledger, as somebody else sees it who brings journals in first."""
+    recover_file(str(path), NOON)
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(query, values).fetchall()
 

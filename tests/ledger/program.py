@@ -27,7 +27,7 @@ def say(text: object) -> None:
 def use(ledger: SqliteLedger, calls: int) -> None:
     """Make some calls."""
     for _ in range(calls):
-        made = attempt()
+        made = attempt(tags={"user": str(os.getpid())})
         ledger.begin(made)
         ledger.settle(answered(made))
 
@@ -108,10 +108,7 @@ def fork(path: str) -> None:
             thread.join()
         say(all(os.waitpid(child, 0)[1] == 0 for child in children))
     else:
-        use(ledger, 10)
-        late = attempt()
-        ledger.begin_later(late, lambda: None)
-        ledger.settle(answered(late))
+        use(ledger, 11)
     ledger.close()
     say(f"faults {sum(faults.counts().values())}")
 

@@ -6,7 +6,6 @@ import resource
 import shutil
 import sqlite3
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.ledger.conftest import NewFaults
 from tokenguard.errors import LedgerError
 from tokenguard.ledger import SqliteLedger, connection, schema, writer
 from tokenguard.ledger.connection import reader
+from tokenguard.ledger.journal import folder_of
 
 
 def foreign(path: Path, *statements: str) -> Path:
@@ -93,7 +93,7 @@ def test_a_read_only_disk_is_refused(disk: Disk) -> None:
     """A file that cannot be written to is no ledger; it can be read all the same."""
     path = disk.folder / "ledger.db"
     with closing(SqliteLedger(path)) as ledger:
-        ledger.begin(attempt())
+        ledger.settle(answered(attempt()))
     disk.make_read_only()
 
     assert "Read-only file system" in refusal(path)
@@ -166,79 +166,59 @@ def test_what_is_not_there_cannot_be_read(path: Path) -> None:
         reader(str(path))
 
 
-def test_a_locked_file_holds_calls_up_once(
+def test_a_locked_file_holds_no_call_up(
     path: Path, locked: sqlite3.Connection, new_faults: NewFaults
 ) -> None:
-    """A call waits for the lock as long as it may, then goes on; the ones after it do not wait at all."""
+    """Calls are written down while another program keeps the file locked, and are in it once it is free."""
     with closing(SqliteLedger(path, wait_s=0.05)) as ledger:
         locked.execute("BEGIN IMMEDIATE")
         made = [attempt() for _ in range(200)]
-        told = threading.Event()
-        for one in made[:-1]:
+        for one in made:
             ledger.begin(one)
+        for one in made[:-1]:
             ledger.settle(answered(one))
-        ledger.begin_later(made[-1], told.set)
-
-        assert told.wait(10)
-        assert new_faults["ledger.begin"] >= 200
         assert not ledger.flush(0.05)
+        assert new_faults["ledger.write"] >= 1
+        assert new_faults["ledger.begin"] == new_faults["ledger.settle"] == 0
 
         locked.execute("ROLLBACK")
         assert ledger.flush(10)
         assert states(path) == {one.id: "settled" for one in made[:-1]} | {made[-1].id: "sent"}
 
-        new = attempt()
-        ledger.begin(new)
-        assert states(path)[new.id] == "sent"
-
-
-def test_threads_are_not_held_up_longer_than_one(
-    path: Path, locked: sqlite3.Connection, new_faults: NewFaults
-) -> None:
-    """Those that wait for somebody who waits for the lock go on, too, and their rows are written later."""
-    with closing(SqliteLedger(path, wait_s=0.05)) as ledger:
-        locked.execute("BEGIN IMMEDIATE")
-        made = [attempt() for _ in range(8)]
-        threads = [threading.Thread(target=ledger.begin, args=(one,)) for one in made]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(30)
-        locked.execute("ROLLBACK")
-        assert ledger.flush(10)
-
-    assert new_faults["ledger.begin"] >= 1
-    assert states(path) == {one.id: "sent" for one in made}
-
 
 def test_what_cannot_be_written_does_not_pile_up(
     path: Path, locked: sqlite3.Connection, new_faults: NewFaults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The queue has an end; what does not fit is dropped and counted."""
+    """The queue has an end; what does not fit stays in the journal, for the next to open the ledger."""
     monkeypatch.setattr(writer, "_QUEUED", 10)
+    made = [answered(attempt()) for _ in range(25)]
     with closing(SqliteLedger(path, wait_s=0.05)) as ledger:
         locked.execute("BEGIN IMMEDIATE")
-        ledger.begin(attempt())
-        for _ in range(25):
-            ledger.settle(answered(attempt()))
-        dropped = new_faults["ledger.dropped"]
+        for one in made:
+            ledger.settle(one)
+        assert new_faults["ledger.dropped"] > 0
         locked.execute("ROLLBACK")
 
-    assert dropped in range(5, 16)  # the writer may have taken ten off the queue, to try
-    assert len(states(path)) == 1 + 25 - dropped
+    SqliteLedger(path).close()
+    assert states(path) == {one.id: "settled" for one in made}
 
 
-def test_closing_a_locked_ledger_says_what_is_lost(
+def test_closing_a_locked_ledger_loses_nothing(
     path: Path, locked: sqlite3.Connection, new_faults: NewFaults
 ) -> None:
-    """Leaving does not wait for ever for a lock, and rows are not lost silently."""
+    """Leaving does not wait for ever for a lock; that is counted, and the next to open it finds the rows."""
     ledger = SqliteLedger(path, wait_s=0.05)
+    made = answered(attempt())
     locked.execute("BEGIN IMMEDIATE")
-    ledger.settle(answered(attempt()))
+    ledger.settle(made)
+    ledger.outcome("lead")
     ledger.close()
+    locked.execute("ROLLBACK")
 
     assert new_faults["ledger.close"] == 1
-    assert states(path) == {}
+    SqliteLedger(path).close()
+    assert states(path) == {made.id: "settled"}
+    assert select(path, "SELECT kind FROM outcome") == [("lead",)]
 
 
 def test_a_disk_that_fills_up_stops_no_call(disk: Disk, new_faults: NewFaults) -> None:
@@ -252,6 +232,7 @@ def test_a_disk_that_fills_up_stops_no_call(disk: Disk, new_faults: NewFaults) -
             ledger.settle(answered(one))
         assert not ledger.flush(5)
         assert new_faults["ledger.begin"] > 0
+        assert new_faults["ledger.write"] > 0
 
         disk.empty()
         assert ledger.flush(10)
@@ -281,23 +262,24 @@ def test_a_file_that_may_not_grow_stops_no_call(path: Path, new_faults: NewFault
 def test_a_file_that_was_taken_away_is_made_again(
     path: Path, new_faults: NewFaults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SQLite would go on writing to the deleted file, where nobody finds the rows."""
+    """SQLite, and the journal, would go on writing to deleted files, where nobody finds the rows."""
     monkeypatch.setattr(writer, "_LOOK_S", 0)
+    first = attempt()
     with closing(SqliteLedger(path)) as ledger:
-        ledger.begin(attempt())
+        ledger.begin(first)
         for file in path.parent.glob("ledger.db*"):
-            file.unlink()
-        told = threading.Event()
-        made = attempt()
-        ledger.begin_later(made, told.set)
-        assert told.wait(10)
+            file.unlink() if file.is_file() else shutil.rmtree(file)
+        made = [attempt(), attempt()]
+        ledger.settle(answered(made[0]))
+        ledger._writer.work()
+        assert new_faults() == {"ledger.write": 1, "ledger.journal": 1}
 
-        assert states(path) == {made.id: "sent"}
-    assert new_faults() == {"ledger.file": 1}
+        ledger.begin(made[1])
+        assert states(path) == {made[0].id: "settled", made[1].id: "sent", first.id: "sent"}
 
 
 def test_a_file_that_is_damaged_meanwhile_stops_no_call(path: Path, new_faults: NewFaults) -> None:
-    """Calls go on; what could not be written is counted."""
+    """Calls go on; that it could not be written is counted, and the rows stay in the journal."""
     SqliteLedger(path).close()
     with closing(SqliteLedger(path, wait_s=0.05)) as ledger:
         with path.open("r+b") as file:
@@ -307,8 +289,9 @@ def test_a_file_that_is_damaged_meanwhile_stops_no_call(path: Path, new_faults: 
         ledger.settle(answered(attempt()))
         assert not ledger.flush(5)
 
-    assert new_faults["ledger.begin"] >= 1
+    assert new_faults["ledger.write"] >= 1
     assert new_faults["ledger.close"] == 1
+    assert len([*folder_of(path).iterdir()]) == 1
 
 
 def test_a_ledger_is_private(tmp_path: Path) -> None:
@@ -316,9 +299,12 @@ def test_a_ledger_is_private(tmp_path: Path) -> None:
     path = tmp_path / "state" / "tokenguard" / "ledger.db"
     with closing(SqliteLedger(path)) as ledger:
         ledger.begin(attempt())
-        modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+        modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.rglob("*")}
 
-    assert modes == {"ledger.db": 0o600, "ledger.db-wal": 0o600, "ledger.db-shm": 0o600}
+    (journal,) = set(modes) - {"ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db-journals"}
+    assert modes.pop("ledger.db-journals") == 0o700
+    assert set(modes.values()) == {0o600}
+    assert journal.endswith(".jsonl")
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
 

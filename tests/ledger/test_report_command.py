@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.ledger.attempts import NOON, answered, attempt, cost, select, states
+from tests.ledger.attempts import NOON, answered, attempt, cost, select
 from tokenguard.call import Charge, CostBasis
 from tokenguard.cli import main
 from tokenguard.ledger import SqliteLedger
@@ -137,7 +137,6 @@ def test_lost_calls_are_shown_as_lost(path: Path, run: Run) -> None:
         SqliteLedger(path).begin(attempt())
         os._exit(0)
     os.waitpid(pid, 0)
-    assert set(states(path).values()) == {"sent"}
 
     result = run("--ledger", str(path))
     assert "they may have been billed in full" in result.stdout

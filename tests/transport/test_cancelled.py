@@ -101,8 +101,9 @@ def test_cancelled_while_the_row_is_written(provider: Provider, seen: list[Recei
     async def main() -> None:
         async with guard.wrap(achat(provider)) as client:
             task = asyncio.create_task(gpt(client))
-            await ledger.asked.wait()
+            await asyncio.to_thread(ledger.asked.wait, 10)
             task.cancel()
+            ledger.answer.set()
             with pytest.raises(asyncio.CancelledError):
                 await task
 
@@ -115,17 +116,18 @@ def test_cancelled_while_the_row_is_written(provider: Provider, seen: list[Recei
 
 
 class SlowLedger:
-    """A ledger whose disk never answers."""
+    """A ledger whose disk answers when it is told to."""
 
     path = "slow"
     may_block = True
 
     def __init__(self) -> None:
-        self.asked = asyncio.Event()
+        self.asked, self.answer = threading.Event(), threading.Event()
         self.settled: list[str] = []
 
-    def begin_later(self, attempt: Any, done: Any) -> None:
+    def begin(self, attempt: Any) -> None:
         self.asked.set()
+        assert self.answer.wait(10)
 
     def settle(self, attempt: Any) -> None:
         self.settled.append(attempt.state)

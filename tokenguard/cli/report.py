@@ -18,7 +18,6 @@ from tokenguard.errors import ConfigError
 from tokenguard.ledger import default_path, queries
 from tokenguard.ledger.periods import from_ns, zone
 from tokenguard.ledger.queries import Report, Row
-from tokenguard.ledger.recovery import recover_file
 from tokenguard.pricing.money import format_usd
 
 _PIPED_WIDTH: Final = 160  # nobody's window: a table in a file or a pipe is not squeezed into 80 columns
@@ -60,7 +59,6 @@ def report(
     if not Path(path).exists():
         typer.echo(f"There is no ledger at {path} yet: the first guarded call makes it.", err=True)
         raise typer.Exit(1)
-    recover_file(path, now_ns)  # what dead processes left behind is to be seen as lost, not as under way
     found = queries.report(path, by=keys, since=since, until=until, tz=tz, where=conditions, now_ns=now_ns)
     if as_json:
         print(json.dumps({"ledger": path, **found.as_json()}, indent=2))

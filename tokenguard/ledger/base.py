@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from tokenguard.call import Attempt
@@ -22,15 +21,11 @@ class Ledger(Protocol):
 
     @property
     def may_block(self) -> bool:
-        """Whether :meth:`begin` may wait for a disk or another process."""
+        """Whether :meth:`begin` may wait for a disk or a network: then an event loop hands it to a thread."""
         ...
 
     def begin(self, attempt: Attempt) -> None:
-        """Write down that an attempt is about to be sent. It is durable on return. Blocks."""
-        ...
-
-    def begin_later(self, attempt: Attempt, done: Callable[[], None]) -> None:
-        """The same without blocking; ``done`` is called exactly once, from any thread, also on failure."""
+        """Write down that an attempt is about to be sent. It outlives the process on return."""
         ...
 
     def settle(self, attempt: Attempt) -> None:
@@ -44,7 +39,7 @@ class Ledger(Protocol):
         ...
 
     def flush(self, timeout_s: float) -> bool:
-        """Write everything that is queued. Says whether nothing is left."""
+        """Bring everything to where readers see it, attempts under way included. Says whether that worked."""
         ...
 
     def close(self) -> None:

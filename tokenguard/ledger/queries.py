@@ -1,4 +1,4 @@
-"""What was spent, on what, by whom: reports over a ledger, which they only read.
+"""What was spent, on what, by whom: reports over a ledger.
 
 Sums are exact integers, and the total is asked for by itself: if the groups do not add up to it to the
 nano-dollar there is no report.
@@ -20,6 +20,7 @@ from tokenguard.errors import ConfigError, LedgerError
 from tokenguard.ledger import periods
 from tokenguard.ledger.connection import reader
 from tokenguard.ledger.periods import Moment
+from tokenguard.ledger.recovery import recover_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,8 @@ def report(
     """Sum a ledger up.
 
     Args:
-        source: The ledger's file, or a connection from :meth:`SqliteLedger.reader`.
+        source: The ledger's file, or a connection from :meth:`SqliteLedger.reader`. Of a file that may
+            be written to, journals are brought in first.
         by: What to group by: a first-class tag (``team``), a free one (``tag:ticket``, or any name
             that means nothing else), ``model`` (as served, else as requested), ``provider``,
             ``operation``, ``run``, ``status`` ... and at most one of ``day``, ``week`` and ``month``.
@@ -180,6 +182,7 @@ def report(
     if isinstance(source, sqlite3.Connection):
         rows, total = _sums(source, keys, filters, in_zone)
     else:
+        recover_file(str(source), now_ns)  # what is only in journals yet is to be seen, too
         with closing(reader(str(source))) as connection:
             rows, total = _sums(connection, keys, filters, in_zone)
     _check(rows, total)

@@ -1,103 +1,114 @@
-"""Find the attempts whose process died before it could say what became of them: they are ``unknown``.
+"""Bring into the ledger what is still in journals: what dead processes left, and what living ones know.
 
-They may have been billed, so they are never taken away. If the process turns out to be alive, what
-it says later counts.
+An attempt whose process died before it could say what became of it is ``unknown``: it may have been
+billed, so it is never taken away. If somebody says later what became of it, that counts.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from tokenguard import faults
-from tokenguard.ledger import schema
-from tokenguard.ledger.connection import patiently
-from tokenguard.ledger.owner import Owner, verdict
+from tokenguard.errors import LedgerError
+from tokenguard.ledger import journal, lock
+from tokenguard.ledger.store import Batch, Store
 
 _PATIENCE_S: Final = 2.0
 _DAY_NS: Final = 86_400 * 10**9
-"""No attempt is under way for longer: after a day we stop waiting for an owner whom we cannot ask."""
+"""No attempt is under way for longer, where nobody vouches for it; no file stays empty for longer."""
 
-_MARK: Final = """
-UPDATE call SET state = 'unknown'
-WHERE row > :after AND state = 'sent' AND (
-    owner IN (SELECT value FROM json_each(:dead))
-    OR ts_start < :yesterday AND owner IN (SELECT value FROM json_each(:unsure)))"""
-
-_BURY: Final = "UPDATE owner SET ended = :now WHERE id IN (SELECT value FROM json_each(:dead))"
-
-# Whom we cannot ask we shall meet at every start: the next search begins where this one found an end.
-_REMEMBER: Final = """
-UPDATE owner SET after_row = coalesce(
-    (SELECT min(row) - 1 FROM call
-     WHERE row > :after AND state = 'sent' AND owner IN (SELECT value FROM json_each(:unsure))),
-    (SELECT max(row) FROM call),
-    0)
-WHERE id IN (SELECT value FROM json_each(:unsure))"""
+_FORGOTTEN: Final = "SELECT count(*) FROM call WHERE state = 'sent' AND ts_start < ?"
+_GIVE_UP: Final = "UPDATE call SET state = 'unknown' WHERE state = 'sent' AND ts_start < ?"
 
 
-def recover(connection: sqlite3.Connection, now_ns: int) -> int:
-    """Mark what dead processes left behind, and what nobody vouched for since a day.
+def recover(store: Store, folder: Path, now_ns: int, *, living: bool = False) -> int:
+    """Bring journals into an open ledger.
 
     Args:
-        connection: Open for writing, outside of a transaction.
+        store: The ledger.
+        folder: Where its journals are.
         now_ns: The time, Unix nanoseconds.
+        living: Whether to look into those of living processes too, for what is under way just now.
 
     Returns:
         How many attempts were found lost.
 
     Raises:
-        sqlite3.Error: The file could not be written to.
+        sqlite3.Error: The file could not be written to. Nothing is lost by that.
     """
-    found = connection.execute(
-        "SELECT id, pid, host, start_ticks, started, after_row FROM owner WHERE ended IS NULL"
-    ).fetchall()
-    said = [(Owner(*fields), after_row) for *fields, after_row in found]
-    missing = [
-        (owner.id, after_row, answer) for owner, after_row in said if (answer := verdict(owner)) != "alive"
-    ]
-    if not missing:
-        return 0
-    facts = {
-        "after": min(after_row for _, after_row, _ in missing),
-        "dead": json.dumps([owner for owner, _, answer in missing if answer == "dead"]),
-        "unsure": json.dumps([owner for owner, _, answer in missing if answer == "unsure"]),
-        "yesterday": now_ns - _DAY_NS,
-        "now": now_ns,
-    }
-    patiently(lambda: connection.execute("BEGIN IMMEDIATE"), time.monotonic() + _PATIENCE_S)
-    try:
-        lost = connection.execute(_MARK, facts).rowcount
-        connection.execute(_BURY, facts)
-        connection.execute(_REMEMBER, facts)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    return lost
+    lost = 0
+    for path in journal.files_in(folder):
+        try:
+            with _opened(path) as fd:
+                held = lock.is_held(fd)
+                if living or not held:
+                    lost += _bring_in(store, path, fd, now_ns, dead=not held)
+        except FileNotFoundError:
+            continue  # its process, or somebody like us, was done with it
+        except OSError as error:
+            faults.note("ledger.recover", error)
+    return lost + _give_up(store, now_ns)
 
 
 def recover_file(path: str, now_ns: int) -> int:
-    """The same for a file, if it is a ledger of this version that we may write to; else nothing is done.
+    """The same for a file, if it is a ledger that we may write to; else nothing is done.
 
     Returns:
         How many attempts were found lost. A fault is counted, not raised.
     """
-    if not os.access(path, os.W_OK) or not os.access(Path(path).absolute().parent, os.W_OK):
+    folder = journal.folder_of(path)
+    if not journal.files_in(folder) or not os.access(path, os.W_OK):
         return 0
-    uri = f"{Path(path).absolute().as_uri()}?mode=rw"
     try:
-        with closing(sqlite3.connect(uri, uri=True, timeout=_PATIENCE_S, isolation_level=None)) as connection:
-            ours = schema.application_of(connection) == schema.APPLICATION_ID
-            return (
-                recover(connection, now_ns) if ours and schema.version_of(connection) == schema.VERSION else 0
-            )
-    except sqlite3.Error as error:
+        with closing(Store(path, "normal")) as store:
+            return recover(store, folder, now_ns, living=True)
+    except (sqlite3.Error, LedgerError, OSError) as error:
         faults.note("ledger.recover", error)
         return 0
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    # For writing, because Windows locks nothing else; as every lock, it goes with the descriptor.
+    fd = os.open(path, os.O_RDWR)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _bring_in(store: Store, path: Path, fd: int, now_ns: int, *, dead: bool) -> int:
+    """Bring one file in, and delete it if its process is dead. Says how many attempts are lost."""
+    notes = journal.read(fd)
+    if notes is None:
+        _clear_away(path, fd, now_ns, dead=dead)
+        return 0
+    if notes.unreadable > (0 if dead else 1):  # a living process may be in the middle of a line
+        faults.warn_once("ledger.journal", "%s notes in %s cannot be read", notes.unreadable, path)
+    state = "unknown" if dead else "sent"
+    batch = Batch([(*row, state) for row in notes.opened], notes.settled, notes.outcomes)
+    store.write_all(batch, time.monotonic() + _PATIENCE_S)
+    if dead:
+        path.unlink()
+    return len(notes.opened) if dead else 0
+
+
+def _clear_away(path: Path, fd: int, now_ns: int, *, dead: bool) -> None:
+    """Delete a file that a process made and never wrote to; one of a newer version is left to that."""
+    found = os.fstat(fd)
+    if dead and not found.st_size and found.st_mtime_ns < now_ns - _DAY_NS:
+        with suppress(FileNotFoundError):
+            path.unlink()
+
+
+def _give_up(store: Store, now_ns: int) -> int:
+    """Count as lost what was seen under way long ago, and whose journal nobody has any more."""
+    before = (now_ns - _DAY_NS,)
+    (forgotten,) = store.connection.execute(_FORGOTTEN, before).fetchone()
+    return store.execute(_GIVE_UP, before, time.monotonic() + _PATIENCE_S) if forgotten else 0

@@ -12,29 +12,43 @@ from tokenguard.call import FIRST_CLASS_TAGS, Attempt, Call, Charge, CostBasis, 
 
 Row = tuple[Any, ...]
 
-INSERT_CALL: Final = """
-INSERT INTO call (
-    id, logical_id, attempt, role, owner, state, ts_start, waited_s, provider, channel, region, origin,
-    operation, dialect, stream, model_requested, model_sent,
-    project, team, environment, feature, customer, user, run_id, run_name, tags)
-VALUES (?, ?, ?, ?, ?, 'sent', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO NOTHING"""
+OPENING: Final = (
+    *("id", "logical_id", "attempt", "role", "ts_start", "waited_s"),
+    *("provider", "channel", "region", "origin", "operation", "dialect", "stream"),
+    *("model_requested", "model_sent", *FIRST_CLASS_TAGS, "run_id", "run_name", "tags"),
+)
+"""The columns that are known before an attempt is sent, in the order of :func:`opening`."""
+
+CLOSING: Final = (
+    *("state", "ts_end", "first_token_ns", "model_served", "service_tier", "status"),
+    *("http_status", "error_type", "finish_reasons"),
+    *("input_tokens", "cached_tokens", "output_tokens", "reasoning"),
+    *("cost_nano", "list_cost_nano", "baseline_nano", "cost_basis", "price_set"),
+    *("provider_request_id", "response_id", "anomalies", "usage_raw"),
+)
+"""The columns that are known once it is over, in the order of :func:`settlement`'s ``closing``."""
+
+STARTED: Final = OPENING.index("ts_start")
+QUANTITY: Final = 2  # where a line has its quantity
+
+
+def _insert(columns: tuple[str, ...], update: tuple[str, ...], replaced: str) -> str:
+    changes = ", ".join(f"{column} = excluded.{column}" for column in update)
+    return (
+        f"INSERT INTO call ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "  # noqa: S608 # our names
+        f"ON CONFLICT (id) DO UPDATE SET {changes} WHERE state IN ({replaced})"
+    )
+
+
+# An attempt under way may turn out to be lost; what is known of it already is not forgotten for that.
+INSERT_OPENING: Final = _insert((*OPENING, "state"), ("state",), "'sent'")
 
 # What is settled or released stays as it is: the second settlement of an attempt changes nothing.
-SETTLE_CALL: Final = """
-UPDATE call SET
-    state = ?, ts_end = ?, first_token_ns = ?, model_served = ?, service_tier = ?, status = ?,
-    http_status = ?, error_type = ?, finish_reasons = ?,
-    input_tokens = ?, cached_tokens = ?, output_tokens = ?, reasoning = ?,
-    cost_nano = ?, list_cost_nano = ?, baseline_nano = ?, cost_basis = ?, price_set = ?,
-    provider_request_id = ?, response_id = ?, anomalies = ?, usage_raw = ?
-WHERE id = ? AND state IN ('sent', 'unknown')"""
+INSERT_SETTLED: Final = _insert((*OPENING, *CLOSING), CLOSING, "'sent', 'unknown'")
 
 INSERT_LINE: Final = """
 INSERT OR REPLACE INTO line (call_id, meter, quantity, unit, unit_price, price_id, cost_nano)
 VALUES (?, ?, ?, ?, ?, ?, ?)"""
-
-QUANTITY: Final = 2  # where a line has its quantity
 
 INSERT_PRICE_SET: Final = "INSERT OR IGNORE INTO price_set (id, source, first_seen) VALUES (?, ?, ?)"
 
@@ -47,8 +61,6 @@ NO_PRICE: Final = ""
 
 # By their plain names: hashing an enum's member costs ten times as much as hashing a string.
 _UNITS: Final = {meter.value: meter.unit for meter in Meter}
-_MADE: Final = frozenset(meter.value for meter in Meter if meter.is_output)
-_SENT: Final = frozenset(name for name, unit in _UNITS.items() if unit == "token") - _MADE
 _CACHED: Final = frozenset(
     meter.value for meter in (Meter.CACHE_READ, Meter.AUDIO_CACHE_READ, Meter.IMAGE_CACHE_READ)
 )
@@ -57,17 +69,16 @@ _encode: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 
 class Settlement(NamedTuple):
-    """The end of an attempt: the row as it began, in case that was never written, and what became of it."""
+    """The end of an attempt: what was known of it when it was sent, what became of it, and its lines."""
 
     opening: Row
     closing: Row
     lines: list[Row]
     price_set: str | None
-    started_ns: int
 
 
-def opening(attempt: Attempt, owner: str) -> Row:
-    """The values of :data:`INSERT_CALL`."""
+def opening(attempt: Attempt) -> Row:
+    """The values of :data:`OPENING`."""
     call = attempt.call
     where, asked, tags = call.where, call.asked, call.tags
     get = tags.get
@@ -77,7 +88,6 @@ def opening(attempt: Attempt, owner: str) -> Row:
         call.id,
         attempt.index,
         attempt.role,
-        owner,
         _started_ns(attempt, call),
         attempt.waited_s,
         where.provider,
@@ -101,8 +111,13 @@ def opening(attempt: Attempt, owner: str) -> Row:
     )
 
 
-def settlement(attempt: Attempt, owner: str) -> Settlement:
-    """Everything that is written once an attempt is over."""
+def settlement(attempt: Attempt, begun: Row | None) -> Settlement:
+    """Everything that is written once an attempt is over.
+
+    Args:
+        attempt: It is over.
+        begun: Its :func:`opening`, if that was written down; it may have been impossible.
+    """
     answered, charge, usage, basis = attempt.answered, attempt.charge, attempt.usage, attempt.basis
     cost = listed = 0 if basis is CostBasis.NONE else None
     price_set = None
@@ -132,10 +147,9 @@ def settlement(attempt: Attempt, owner: str) -> Settlement:
         answered.response_id,
         ",".join(attempt.anomalies) or None,
         _encode(usage.raw) if usage and usage.raw is not None else None,
-        attempt.id,
     )
     lines = _lines(attempt.id, usage, charge)
-    return Settlement(opening(attempt, owner), closing, lines, price_set, attempt.call.started_ns)
+    return Settlement(begun or opening(attempt), closing, lines, price_set)
 
 
 def storable(row: Row) -> Row:
@@ -164,16 +178,8 @@ def _tokens(usage: Usage | None) -> tuple[int | None, int | None, int | None]:
     """Tokens sent (cached ones included), those of them read from a cache, and tokens made."""
     if usage is None or not usage.meters:
         return None, None, None
-    sent = cached = made = 0
-    for meter, n in usage.meters.items():
-        name = meter._value_
-        if name in _MADE:
-            made += n
-        elif name in _SENT:
-            sent += n
-            if name in _CACHED:
-                cached += n
-    return sent, cached, made
+    cached = sum([n for meter, n in usage.meters.items() if meter._value_ in _CACHED])
+    return usage.input_tokens, cached, usage.output_tokens
 
 
 def _lines(attempt_id: str, usage: Usage | None, charge: Charge | None) -> list[Row]:

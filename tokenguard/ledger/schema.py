@@ -15,17 +15,6 @@ APPLICATION_ID: Final = 0x746B6764  # "tkgd" in ASCII; SQLite keeps it at byte 6
 # STRICT came with SQLite 3.37; where the library is older the checks of types are missing, no more.
 _STRICT: Final = " STRICT" if sqlite3.sqlite_version_info >= (3, 37) else ""
 
-_OWNER: Final = f"""
-CREATE TABLE owner (
-    id TEXT NOT NULL PRIMARY KEY,
-    pid INTEGER NOT NULL,
-    host TEXT NOT NULL,
-    start_ticks INTEGER,
-    started INTEGER NOT NULL,
-    after_row INTEGER NOT NULL,
-    ended INTEGER
-){_STRICT}"""
-
 # What is short and often read stands first, so that a scan need not follow a row's overflow pages.
 _CALL: Final = f"""
 CREATE TABLE call (
@@ -34,7 +23,6 @@ CREATE TABLE call (
     logical_id TEXT NOT NULL,
     attempt INTEGER NOT NULL,
     role TEXT NOT NULL,
-    owner TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('sent', 'settled', 'released', 'unknown')),
     ts_start INTEGER NOT NULL,
     ts_end INTEGER,
@@ -204,12 +192,12 @@ GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"""
 
 MIGRATIONS: Final[Sequence[Sequence[str]]] = (
     (
-        _OWNER,
         _CALL,
         "CREATE INDEX call_ts_start ON call (ts_start)",
         "CREATE INDEX call_logical_id ON call (logical_id)",
         "CREATE INDEX call_run_id ON call (run_id) WHERE run_id IS NOT NULL",
         "CREATE INDEX call_customer ON call (customer) WHERE customer IS NOT NULL",
+        "CREATE INDEX call_sent ON call (ts_start) WHERE state = 'sent'",
         _LINE,
         _OUTCOME,
         _PRICE_SET,

@@ -17,10 +17,10 @@ from tokenguard import faults
 from tokenguard.call import Attempt, uuid7
 from tokenguard.ledger import connection as connections
 from tokenguard.ledger.connection import MEMORY, Durability
-from tokenguard.ledger.owner import this_process
+from tokenguard.ledger.journal import Journal, folder_of
 from tokenguard.ledger.recovery import recover
-from tokenguard.ledger.rows import INSERT_OUTCOME, opening, settlement
-from tokenguard.ledger.store import Fact, Store
+from tokenguard.ledger.rows import opening, settlement
+from tokenguard.ledger.store import Store
 from tokenguard.ledger.writer import Writer
 
 _WAIT_S: Final = 2.0
@@ -31,8 +31,8 @@ class SqliteLedger:
 
     Example:
         >>> ledger = SqliteLedger("usage.db")
-        >>> ledger.begin(attempt)   # on disk before the request is sent
-        >>> ledger.settle(attempt)  # soon on disk, too
+        >>> ledger.begin(attempt)   # in the journal before the request is sent: kill -9 does not lose it
+        >>> ledger.settle(attempt)  # in the journal, and soon in the ledger
         >>> ledger.close()
     """
 
@@ -44,29 +44,35 @@ class SqliteLedger:
         wait_s: float = _WAIT_S,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
-        """Open the file, making it where there is none, and mark what dead processes left behind.
+        """Open the file, making it where there is none, and bring in what dead processes left behind.
 
         Args:
             path: The file, or ``:memory:`` for a ledger that is gone with the process.
             durability: ``normal``: a killed process loses nothing, a power cut may lose the last moments.
                 ``full``: neither does; every call waits for the disk.
-            wait_s: How long a call waits at most while another process keeps the file locked, in
-                seconds. After that it goes on, and its row is written later.
+            wait_s: How long the background thread, and :meth:`close`, wait at most while another
+                process keeps the file locked, in seconds. Calls never wait for it.
             clock: The time, Unix nanoseconds.
 
         Raises:
             LedgerError: The file cannot be used. The message says why, and what to do.
         """
         self._path = MEMORY if str(path) == MEMORY else str(Path(path).expanduser().absolute())
+        self._synced = durability == "full" and self._path != MEMORY
         self._clock = clock
         # Not a method of ours: the writer must not keep alive who keeps it alive.
-        open_store = partial(_open, self._path, durability, clock)
+        open_store = partial(_open, self._path, durability)
         store = open_store()
-        try:
-            recover(store.connection, clock())
-        except sqlite3.Error as error:
-            faults.note("ledger.recover", error)
-        self._writer = Writer(open_store, store, wait_s, clock)
+        folder = None
+        if self._path != MEMORY:
+            folder = folder_of(self._path)
+            try:
+                recover(store, folder, clock())
+            except sqlite3.Error as error:
+                faults.note("ledger.recover", error)
+        self._folder = folder
+        self._journal = Journal(folder, synced=self._synced)
+        self._writer = Writer(open_store, store, self._journal, wait_s)
         _writers.add(self._writer)
 
     @property
@@ -76,38 +82,35 @@ class SqliteLedger:
 
     @property
     def may_block(self) -> bool:
-        """Whether :meth:`begin` may wait for a disk or another process: a file may, memory does not."""
-        return self._path != MEMORY
+        """Whether :meth:`begin` waits for a disk: it does with ``durability="full"``."""
+        return self._synced
 
     def begin(self, attempt: Attempt) -> None:
-        """Write down that an attempt is about to be sent. It is committed on return.
+        """Write down that an attempt is about to be sent. It outlives this process on return.
 
-        Takes some 50 us, and at most ``wait_s`` if another process keeps the file locked. Never raises
-        for an operational fault: the call goes on, and the fault is counted as ``ledger.begin``.
+        Takes some 10 us, or with ``durability="full"`` as long as the disk takes. Never raises for an
+        operational fault: the call goes on, and the fault is counted as ``ledger.begin``.
         """
         try:
-            self._writer.write_now(opening(attempt, self._owner_id()))
+            self._check_open()
+            self._journal.opened(opening(attempt))
         except Exception as error:
             faults.note("ledger.begin", error)
-
-    def begin_later(self, attempt: Attempt, done: Callable[[], None]) -> None:
-        """The same without waiting: ``done`` is called exactly once, from any thread, also on failure."""
-        try:
-            row = opening(attempt, self._owner_id())
-        except Exception as error:
-            faults.note("ledger.begin", error)
-            done()
-        else:
-            self._writer.write_later(row, done)
 
     def settle(self, attempt: Attempt) -> None:
-        """Write down what became of an attempt, within some 25 ms. Never waits, never raises.
+        """Write down what became of an attempt. Never waits, never raises.
 
-        The first settlement counts; another one of the same attempt changes nothing. It also counts
-        where the attempt was never begun, or was taken for lost.
+        It outlives this process on return, and is in the file within some 250 ms. The first settlement
+        counts; another one of the same attempt changes nothing. It also counts where the attempt was
+        never begun, or was taken for lost.
         """
         try:
-            self._writer.write_soon(settlement(attempt, self._owner_id()))
+            self._check_open()
+            made = settlement(attempt, self._journal.begun(attempt.id))
+            try:
+                self._journal.settled(made)
+            finally:
+                self._writer.write_settlement(made)
         except Exception as error:
             faults.note("ledger.settle", error)
 
@@ -123,16 +126,22 @@ class SqliteLedger:
             value: What it is worth, in a unit of your own.
         """
         try:
+            self._check_open()
             now_ns = self._clock()
-            self._writer.write_fact(
-                Fact(INSERT_OUTCOME, (uuid7(now_ns), kind, run_id, customer, value, now_ns))
-            )
+            row = (uuid7(now_ns), kind, run_id, customer, value, now_ns)
+            try:
+                self._journal.outcome(row)
+            finally:
+                self._writer.write_outcome(row)
         except Exception as error:
             faults.note("ledger.outcome", error)
 
     def flush(self, timeout_s: float) -> bool:
-        """Write everything that is queued, in at most ``timeout_s`` seconds. Says whether all is written."""
-        return self._writer.flush(timeout_s)
+        """Bring everything into the file, what is under way too, in at most ``timeout_s`` seconds.
+
+        Says whether that worked; if not, it is still in the journal.
+        """
+        return self._writer.closed or self._writer.flush(timeout_s)
 
     def close(self) -> None:
         """Flush, and let go of the file. Runs by itself when the interpreter exits; twice is fine."""
@@ -141,21 +150,36 @@ class SqliteLedger:
     def reader(self) -> sqlite3.Connection:
         """A connection that can only read, for :mod:`tokenguard.ledger.queries` and your own SQL. Close it.
 
-        Of a ledger in memory it is a copy.
+        It sees all that this process and others have written down so far. Of a ledger in memory it is a
+        copy.
 
         Raises:
             LedgerError: The file cannot be read.
         """
         self.flush(_WAIT_S)
-        return connections.reader(self._path) if self.may_block else self._writer.copy()
+        if self._folder is None:
+            return self._writer.exclusively(_copied)
+        folder, now_ns = self._folder, self._clock()
+        try:
+            self._writer.exclusively(lambda store: recover(store, folder, now_ns, living=True))
+        except sqlite3.Error as error:
+            faults.note("ledger.recover", error)
+        return connections.reader(self._path)
 
-    def _owner_id(self) -> str:
-        return this_process(self._clock).id
+    def _check_open(self) -> None:
+        if self._writer.closed:
+            raise RuntimeError("the ledger is closed")
 
 
-def _open(path: str, durability: Durability, clock: Callable[[], int]) -> Store:
+def _open(path: str, durability: Durability) -> Store:
     _close_with_multiprocessing()
-    return Store(path, durability, this_process(clock))
+    return Store(path, durability)
+
+
+def _copied(store: Store) -> sqlite3.Connection:
+    copy = sqlite3.connect(MEMORY, isolation_level=None, check_same_thread=False)
+    store.connection.backup(copy)
+    return copy
 
 
 _writers: weakref.WeakSet[Writer] = weakref.WeakSet()

@@ -3,44 +3,61 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
+from tokenguard import faults
 from tokenguard.ledger import connection as connections
 from tokenguard.ledger.connection import MEMORY, Durability, patiently
-from tokenguard.ledger.owner import Owner
-from tokenguard.ledger.rows import INSERT_CALL, INSERT_LINE, INSERT_PRICE_SET, SETTLE_CALL, Row, Settlement
-
-_INTRODUCE: Final = """
-INSERT INTO owner (id, pid, host, start_ticks, started, after_row)
-VALUES (?, ?, ?, ?, ?, (SELECT coalesce(max(row), 0) FROM call))
-ON CONFLICT (id) DO NOTHING"""
+from tokenguard.ledger.rows import (
+    INSERT_LINE,
+    INSERT_OPENING,
+    INSERT_OUTCOME,
+    INSERT_PRICE_SET,
+    INSERT_SETTLED,
+    QUANTITY,
+    STARTED,
+    Row,
+    Settlement,
+    storable,
+)
 
 _LONG_LOG_PAGES: Final = 8192
 """A write-ahead log of 32 MB is started over even if writers have to wait a moment for it."""
 
+_BAD_ROW: Final = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    OverflowError,
+    UnicodeError,
+)
+"""The row is at fault, not the file."""
 
-class Fact(NamedTuple):
-    """A row that stands for itself, such as an outcome."""
 
-    statement: str
-    row: Row
+T = TypeVar("T")
 
 
 class Batch(NamedTuple):
-    """What is written in one transaction."""
+    """What is written in one transaction.
+
+    Attributes:
+        openings: Rows of :func:`tokenguard.ledger.rows.opening`, each with its state at the end.
+        settlements: Attempts that are over.
+        outcomes: What calls achieved.
+    """
 
     openings: Sequence[Row] = ()
     settlements: Sequence[Settlement] = ()
-    facts: Sequence[Fact] = ()
+    outcomes: Sequence[Row] = ()
 
 
 class Store:
-    """An open ledger and the process that writes to it."""
+    """An open ledger."""
 
-    def __init__(self, path: str, durability: Durability, owner: Owner) -> None:
+    def __init__(self, path: str, durability: Durability) -> None:
         """Open it, making it where there is none.
 
         Raises:
@@ -50,98 +67,88 @@ class Store:
         self.on_disk = path != MEMORY
         self._path = path
         self._durability = durability
-        self._owner = owner
-        self._introduced = False
         self._price_sets: set[str] = set()
         self._cursor = self.connection.cursor()
         self._checkpoints: sqlite3.Connection | None = None
         self._file = _file(path)
 
-    def begin(self, row: Row, until: float) -> int:
-        """Write one opening; the same as a batch of it, for half the price.
+    def write(self, batch: Batch, until: float) -> None:
+        """Write a batch: all of it or nothing.
 
         Args:
-            row: Of :func:`tokenguard.ledger.rows.opening`.
+            batch: What to write; what is in the ledger already changes nothing.
             until: How long to wait for another process, on the monotonic clock.
-
-        Returns:
-            How many attempts are under way that were not before.
 
         Raises:
             sqlite3.Error: Nothing was written.
         """
-        if not self._introduced:
-            return self.write(Batch(openings=[row]), until)
-        try:
-            self._cursor.execute(INSERT_CALL, row)  # a single statement is a transaction of its own
-        except sqlite3.OperationalError as error:
-            if not connections.is_busy(error):
-                raise
-            patiently(lambda: self._cursor.execute(INSERT_CALL, row), until)
-        return self._cursor.rowcount
+        self._transaction(until, lambda: self._insert(batch))
+        self._price_sets.update(s.price_set for s in batch.settlements if s.price_set is not None)
 
-    def write(self, batch: Batch, until: float) -> int:
-        """Write a batch: all of it or nothing. Returns and raises as :meth:`begin` does."""
+    def write_all(self, batch: Batch, until: float) -> None:
+        """The same, but if a row cannot be stored as it is, no other is lost for it.
+
+        Raises:
+            sqlite3.Error: The file could not be written to, and only a part of the batch is.
+        """
+        try:
+            self.write(batch, until)
+        except _BAD_ROW:
+            for single in _storable_singles(batch):
+                try:
+                    self.write(single, until)
+                except _BAD_ROW as error:
+                    faults.note("ledger.row", error)
+
+    def execute(self, statement: str, values: Sequence[Any], until: float) -> int:
+        """Change rows by one statement; gives how many. Raises as :meth:`write` does."""
+        return self._transaction(until, lambda: self._cursor.execute(statement, values).rowcount)
+
+    def _transaction(self, until: float, change: Callable[[], T]) -> T:
         execute = self._cursor.execute
         patiently(lambda: execute("BEGIN IMMEDIATE"), until)
         try:
-            if not self._introduced:
-                owner = self._owner
-                execute(_INTRODUCE, (owner.id, owner.pid, owner.host, owner.start_ticks, owner.started_ns))
-            opened = self._open(batch.openings)
-            settled = self._settle(batch.settlements) if batch.settlements else 0
-            for statement, row in batch.facts:
-                execute(statement, row)
+            made = change()
             execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):  # what brought us here is what the caller has to hear of
                 if self.connection.in_transaction:
                     execute("ROLLBACK")
             raise
-        self._introduced = True
-        self._price_sets.update(s.price_set for s in batch.settlements if s.price_set is not None)
-        return opened - settled
+        return made
 
-    def _open(self, openings: Sequence[Row]) -> int:
-        if not openings:
-            return 0
-        self._cursor.executemany(INSERT_CALL, openings)
-        return self._cursor.rowcount
+    def _insert(self, batch: Batch) -> None:
+        if batch.openings:
+            self._cursor.executemany(INSERT_OPENING, batch.openings)
+        if batch.settlements:
+            self._settle(batch.settlements)
+        if batch.outcomes:
+            self._cursor.executemany(INSERT_OUTCOME, batch.outcomes)
 
-    def _settle(self, settlements: Sequence[Settlement]) -> int:
-        """Settle a group, and say how many attempts are no longer under way.
-
-        In the usual case each has a row that is still open, and one update does.
-        """
+    def _settle(self, settlements: Sequence[Settlement]) -> None:
+        """Settle a group. In the usual case none of it was settled before, and one insert does."""
         cursor = self._cursor
         cursor.execute("SAVEPOINT settling")
-        cursor.executemany(SETTLE_CALL, [settlement.closing for settlement in settlements])
-        over = len(settlements)
-        if cursor.rowcount != over:
+        cursor.executemany(INSERT_SETTLED, [(*one.opening, *one.closing) for one in settlements])
+        if cursor.rowcount != len(settlements):
             cursor.execute("ROLLBACK TO settling")
-            settlements, over = self._settle_each(settlements)
+            settlements = self._settle_each(settlements)
         cursor.execute("RELEASE settling")
-        cursor.executemany(INSERT_LINE, [line for settlement in settlements for line in settlement.lines])
-        for settlement in settlements:
-            self._note_price_set(settlement)
-        return over
+        cursor.executemany(INSERT_LINE, [line for one in settlements for line in one.lines])
+        for one in settlements:
+            self._note_price_set(one)
 
-    def _settle_each(self, settlements: Sequence[Settlement]) -> tuple[list[Settlement], int]:
-        """Settle one by one, where a row was never begun or is settled already; the latter are left out."""
-        execute, new, over = self._cursor.execute, [], 0
-        for settlement in settlements:
-            over -= execute(INSERT_CALL, settlement.opening).rowcount
-            if execute(SETTLE_CALL, settlement.closing).rowcount:
-                over += 1
-                new.append(settlement)
-        return new, over
+    def _settle_each(self, settlements: Sequence[Settlement]) -> list[Settlement]:
+        """Settle one by one; gives those that were not settled already, whose lines are to be written."""
+        execute = self._cursor.execute
+        return [one for one in settlements if execute(INSERT_SETTLED, (*one.opening, *one.closing)).rowcount]
 
     def _note_price_set(self, settlement: Settlement) -> None:
         price_set = settlement.price_set
         if price_set is not None and price_set not in self._price_sets:
             # A user's own prices add "+" and a hash to the name of the public ones.
             source = price_set.partition("+")[0]
-            self._cursor.execute(INSERT_PRICE_SET, (price_set, source, settlement.started_ns))
+            self._cursor.execute(INSERT_PRICE_SET, (price_set, source, settlement.opening[STARTED]))
 
     def checkpoint(self) -> bool:
         """Move what was committed from the log to the file. It waits for the disk, but nobody waits for it.
@@ -167,17 +174,23 @@ class Store:
         """Whether the file is still the one that was opened: SQLite goes on writing to a deleted one."""
         return not self.on_disk or self._file == _file(self._path)
 
-    def leave(self, now_ns: int, until: float) -> None:
-        """Write down that this process goes, and has nothing under way. Raises as :meth:`begin` does."""
-        if self._introduced:
-            ended = "UPDATE owner SET ended = ? WHERE id = ?"
-            patiently(lambda: self._cursor.execute(ended, (now_ns, self._owner.id)), until)
-
     def close(self) -> None:
         """Let go of the file. A store that is closed twice stays closed."""
         for connection in (self._checkpoints, self.connection):
             if connection is not None:
                 connection.close()
+
+
+def _storable_singles(batch: Batch) -> Iterator[Batch]:
+    """A batch for each row, with what cannot be stored replaced."""
+    for row in batch.openings:
+        yield Batch(openings=[storable(row)])
+    for one in batch.settlements:
+        lines = [line for line in map(storable, one.lines) if line[QUANTITY] is not None]
+        opening, closing = storable(one.opening), storable(one.closing)
+        yield Batch(settlements=[one._replace(opening=opening, closing=closing, lines=lines)])
+    for row in batch.outcomes:
+        yield Batch(outcomes=[storable(row)])
 
 
 def _file(path: str) -> tuple[int, int]:

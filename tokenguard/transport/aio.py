@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -12,7 +11,6 @@ import anyio
 from tokenguard import faults
 from tokenguard.effects import Body, Deliver, Failure, Open, Read, Reply, Send, Sleep
 from tokenguard.errors import GuardError
-from tokenguard.ledger import Ledger
 from tokenguard.transport import rewrite
 from tokenguard.transport.delivery import AsyncDelivery
 from tokenguard.transport.exchange import Exchange
@@ -86,8 +84,12 @@ class AsyncTransport:
     async def _open(self, exchange: Exchange, attempt: Any) -> Failure | None:
         ledger = self._seam.services.ledger
         try:
-            if ledger is not None:
-                await _durable(ledger, attempt)
+            if ledger is None:
+                return None
+            if ledger.may_block:
+                await anyio.to_thread.run_sync(ledger.begin, attempt)
+            else:
+                ledger.begin(attempt)
         except Exception as fault:
             faults.note("ledger.begin", fault)
         except BaseException as error:
@@ -131,26 +133,3 @@ class AsyncTransport:
         except BaseException as error:
             return exchange.failed(error)
         return None
-
-
-async def _durable(ledger: Ledger, attempt: Any) -> None:
-    """Wait, without holding the event loop up, until the ledger has the attempt on disk."""
-    # asyncio's own switch, which is None under trio: cheaper than asking sniffio on every call.
-    loop = asyncio._get_running_loop()
-    if loop is None:
-        await anyio.to_thread.run_sync(ledger.begin, attempt)
-        return
-    written = loop.create_future()
-
-    def wake() -> None:
-        if not written.done():
-            written.set_result(None)
-
-    def done() -> None:
-        try:
-            loop.call_soon_threadsafe(wake)
-        except RuntimeError:
-            return  # the loop was closed while the disk was busy: nobody waits any more
-
-    ledger.begin_later(attempt, done)
-    await written
