@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import re
 import uuid
 
@@ -109,3 +111,24 @@ def test_identifiers_sort_by_time(steps: list[int]) -> None:
 def test_identifiers_of_one_moment_are_different() -> None:
     """62 bits of each are random."""
     assert len({uuid7(NOON) for _ in range(10_000)}) == 10_000
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
+def test_a_copy_of_the_process_makes_identifiers_of_its_own() -> None:
+    """Neither a fork nor a seed that the application gives makes two processes name calls alike."""
+    reading, writing = os.pipe()
+    state = random.getstate()
+    child = os.fork()
+    random.seed(1)
+    made = uuid7(NOON)
+    random.setstate(state)
+    if not child:
+        os.write(writing, made.encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs = os.read(reading, 100).decode()
+    os.close(reading)
+    os.close(writing)
+
+    assert len(theirs) == len(made)
+    assert theirs != made

@@ -17,6 +17,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from random import Random
 from typing import Any, Final, Literal, NamedTuple
 
 Json = dict[str, Any]
@@ -67,33 +68,48 @@ _OUTPUTS: Final = frozenset({Meter.OUTPUT, Meter.AUDIO_OUTPUT, Meter.IMAGE_OUTPU
 _NOT_TOKENS: Final = frozenset(_UNITS)
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class _Used(NamedTuple):
+    meters: Mapping[Meter, int]
+    reasoning: int
+    total: int | None
+    raw: Json | None
+    estimated: bool
+    input_tokens: int
+    output_tokens: int
+
+
+class Usage(_Used):
     """What one attempt used, as disjoint meters.
 
-    ``total`` is the provider's own total of tokens (``None`` where it sends none); ``raw`` is the
-    usage block as the provider sent it, for the ledger. ``estimated`` says that we counted.
+    Attributes:
+        meters: Quantities by meter.
+        reasoning: Tokens of the output that were reasoning.
+        total: The provider's own total of tokens; ``None`` where it sends none.
+        raw: The usage block as the provider sent it, for the ledger.
+        estimated: Whether we counted.
+        input_tokens: All tokens sent to the model, cached ones included (the semantic conventions'
+            meaning). Added up here, as is the next one.
+        output_tokens: All tokens the model produced, reasoning included.
     """
 
-    meters: Mapping[Meter, int]
-    reasoning: int = 0
-    total: int | None = None
-    raw: Json | None = None
-    estimated: bool = False
-    input_tokens: int = field(init=False, default=0)
-    """All tokens sent to the model, cached ones included (the semantic conventions' meaning)."""
-    output_tokens: int = field(init=False, default=0)
-    """All tokens the model produced, reasoning included."""
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
+    def __new__(
+        cls,
+        meters: Mapping[Meter, int],
+        reasoning: int = 0,
+        total: int | None = None,
+        raw: Json | None = None,
+        estimated: bool = False,
+    ) -> Usage:
+        """Add the tokens up."""
         sent = produced = 0
-        for meter, quantity in self.meters.items():
+        for meter, quantity in meters.items():
             if meter in _OUTPUTS:
                 produced += quantity
             elif meter not in _NOT_TOKENS:
                 sent += quantity
-        object.__setattr__(self, "input_tokens", sent)
-        object.__setattr__(self, "output_tokens", produced)
+        return super().__new__(cls, meters, reasoning, total, raw, estimated, sent, produced)
 
     def anomaly(self) -> str | None:
         """Why these numbers cannot be right, or ``None``: negative, or not adding up to the total."""
@@ -295,11 +311,19 @@ def uuid7(now_ns: int) -> str:
     """A UUID of version 7 (RFC 9562 §5.7) for a Unix time in nanoseconds, in its usual text form.
 
     The 12 bits after the version carry the fraction of the millisecond (RFC 9562 §6.2, method 3),
-    so identifiers made by one process in one millisecond still sort by time.
+    so identifiers made by one process in one millisecond still sort by time. The other 62 are random,
+    which makes them unique, not secret.
     """
     millis, rest = divmod(now_ns, 1_000_000)
     fraction = (rest << 12) // 1_000_000
-    random = int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF
-    value = (millis & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | random
+    value = (millis & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | _random_bits(62)
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+# A generator of our own, seeded by the system: a system call for each identifier would cost more than all
+# the rest of it, and the generator that everybody shares may be given a seed by the application.
+_generator: Final = Random()  # noqa: S311 - no secrets are made of it
+_random_bits: Final = _generator.getrandbits
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_generator.seed)

@@ -81,15 +81,17 @@ class Reply:
         status: The HTTP status.
         headers: Asked for by names in lower case.
         elapsed_ns: Nanoseconds since the call started.
+        kind: The ``content-type``, or nothing.
         receipt: Set by the flow once the call is over, for the response headers.
     """
 
-    __slots__ = ("elapsed_ns", "headers", "receipt", "status")
+    __slots__ = ("elapsed_ns", "headers", "kind", "receipt", "status")
 
     def __init__(self, status: int, headers: Lookup, elapsed_ns: int) -> None:
         self.status = status
         self.headers = headers
         self.elapsed_ns = elapsed_ns
+        self.kind = headers.get("content-type") or ""
         self.receipt: Receipt | None = None
 
     @property
@@ -100,13 +102,12 @@ class Reply:
     @property
     def streams(self) -> bool:
         """Whether the body is a stream of events."""
-        kind = self.headers.get("content-type") or ""
-        return kind.startswith(("text/event-stream", "application/vnd.amazon.eventstream"))
+        return self.kind.startswith(("text/event-stream", "application/vnd.amazon.eventstream"))
 
     @property
     def is_json(self) -> bool:
         """Whether the body says that it is JSON."""
-        kind = (self.headers.get("content-type") or "").partition(";")[0].strip()
+        kind = self.kind.partition(";")[0].strip()
         return kind == "application/json" or kind.endswith("+json")
 
 

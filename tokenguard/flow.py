@@ -299,7 +299,8 @@ def _charge(
         return prices.charge(
             usage,
             where=where,
-            model=prices.model_for(where, requested=model, served=answered.model, at_ns=at_ns),
+            model=model,
+            served=answered.model,
             service_tier=answered.service_tier,
             at_ns=at_ns,
             inference_geo=answered.inference_geo,
@@ -321,7 +322,7 @@ def _price_set(policies: Policies) -> str:
 def _receipt(call: Call, policies: Policies) -> Receipt:
     """What the call came to: the last attempt's answer, and the cost of them all."""
     last = call.attempts[-1]
-    billed = [a for a in call.attempts if a.basis is not CostBasis.NONE]
+    charges = [a.charge for a in call.attempts if a.basis is not CostBasis.NONE]
     where, answered = call.where, last.answered
     return Receipt(
         call_id=call.id,
@@ -344,15 +345,15 @@ def _receipt(call: Call, policies: Policies) -> Receipt:
         response_id=answered.response_id,
         provider_request_id=last.provider_request_id,
         usage=last.usage,
-        lines=tuple(line for a in call.attempts if a.charge for line in a.charge.lines),
-        cost_nano=_sum(a.charge.cost_nano if a.charge else None for a in billed),
-        list_cost_nano=_sum(a.charge.list_cost_nano if a.charge else None for a in billed),
+        lines=tuple([line for charge in charges if charge for line in charge.lines]),
+        cost_nano=_sum([charge.cost_nano if charge else None for charge in charges]),
+        list_cost_nano=_sum([charge.list_cost_nano if charge else None for charge in charges]),
         baseline_nano=0 if last.basis is CostBasis.NONE else last.baseline_nano,
         cost_basis=last.basis,
         price_set=_price_set(policies),
         attempts=len(call.attempts),
-        waited_s=sum(attempt.waited_s for attempt in call.attempts),
-        anomalies=tuple(anomaly for a in call.attempts for anomaly in a.anomalies),
+        waited_s=sum([attempt.waited_s for attempt in call.attempts]),
+        anomalies=tuple([anomaly for attempt in call.attempts for anomaly in attempt.anomalies]),
         tags=call.tags,
         run_id=call.run_id,
         run_name=call.run_name,

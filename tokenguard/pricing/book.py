@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tokenguard import faults
 from tokenguard.call import Charge, Line, Meter, Usage, Where
@@ -59,6 +59,8 @@ class PriceBook:
         self._given_catalogue = catalogue
         self._priced: Callable[[Where, str, str | None, str | None, str | None], PricedTerms]
         self._priced = lru_cache(_MEMO_SIZE)(self._price)
+        self._billed: Callable[[Where, str, str | None, str | None, str | None, str | None], Billing]
+        self._billed = lru_cache(_MEMO_SIZE)(self._bill)
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -83,6 +85,7 @@ class PriceBook:
         model: str,
         service_tier: str | None,
         at_ns: int,
+        served: str | None = None,
         inference_geo: str | None = None,
         speed: str | None = None,
     ) -> Charge:
@@ -91,21 +94,23 @@ class PriceBook:
         Args:
             usage: Quantities by meter; those below one cost nothing.
             where: The endpoint that was called.
-            model: The model it is billed for (:meth:`model_for`).
+            model: The model that was asked for.
             service_tier: How it was processed, from the reply.
             at_ns: When the call started, Unix nanoseconds.
+            served: The model named in the reply; :meth:`model_for` says which of the two is billed.
             inference_geo: Where Anthropic processed it, from the reply.
             speed: Anthropic's speed, from the reply.
 
         Returns:
             The charge; its costs are ``None`` where a meter that was used has no known price.
         """
-        rated = self._priced(where, model, service_tier, inference_geo, speed).at(at_ns)
+        terms = self._billed(where, model, served, service_tier, inference_geo, speed).at(at_ns)
+        rated = terms.at(at_ns)
         if rated.contracted is None:
-            return self._unpriced(rated.why_not, where, model)
+            return self._unpriced(rated.why_not, terms)
         made = _lines(rated.contracted, usage)
         if isinstance(made, Meter):
-            return self._unpriced(f"its {made} was used and has no price", where, model)
+            return self._unpriced(f"its {made} was used and has no price", terms)
         cost = sum([line.cost_nano for line in made])
         listed = cost if rated.public is rated.contracted else _list_cost(rated.public, usage, cost)
         return Charge(cost, listed, tuple(made), self.price_set)
@@ -161,15 +166,36 @@ class PriceBook:
             where, requested=requested, served=served, deployments=self.deployments, known=known
         )
 
-    def _unpriced(self, why: str, where: Where, model: str) -> Charge:
+    def _unpriced(self, why: str, terms: PricedTerms) -> Charge:
         faults.warn_once(
             "pricing.unpriced",
             "Calls to model %r at %s are unpriced: %s. Add a [[prices]] entry or a deployment for it.",
-            model,
-            where.origin,
+            terms.terms.model,
+            terms.terms.where.origin,
             why,
         )
         return Charge(None, None, (), self.price_set)
+
+    def _bill(
+        self,
+        where: Where,
+        model: str,
+        served: str | None,
+        tier: str | None,
+        geo: str | None,
+        speed: str | None,
+    ) -> Billing:
+        def billed(*, known: bool) -> str:
+            return resolve_model(
+                where, requested=model, served=served, deployments=self.deployments, known=lambda _: known
+            )
+
+        name, substitute = billed(known=True), billed(known=False)
+        terms = self._priced(where, name, tier, geo, speed)
+        if name == substitute:
+            return Billing(terms)
+        standard = self._priced(where, name, None, None, None)
+        return Billing(terms, standard, self._priced(where, substitute, tier, geo, speed))
 
     def _price(
         self, where: Where, model: str, service_tier: str | None, geo: str | None, speed: str | None
@@ -186,6 +212,21 @@ class PriceBook:
             if found and gaps.is_fine_tuned(name.lower()) == gaps.is_fine_tuned(found.rates.model.lower()):
                 return found
         return None
+
+
+class Billing(NamedTuple):
+    """The terms that a call is billed under; others, where the name of its model has no price (yet)."""
+
+    terms: PricedTerms
+    if_known: PricedTerms | None = None
+    otherwise: PricedTerms | None = None
+
+    def at(self, at_ns: int) -> PricedTerms:
+        """The terms at a Unix time in nanoseconds."""
+        known, otherwise = self.if_known, self.otherwise
+        if known is None or otherwise is None or known.at(at_ns).contracted is not None:
+            return self.terms
+        return otherwise
 
 
 def _lines(card: RateCard, usage: Usage) -> list[Line] | Meter:

@@ -105,7 +105,7 @@ class PricedTerms:
     def __init__(
         self, terms: Terms, provider: str | None, found: Found | None, contracts: Iterable[Contract]
     ) -> None:
-        self._terms = terms
+        self.terms = terms
         self._provider = provider
         self.found = found
         ranked = [(rank, c) for c in contracts if (rank := c.rank(terms, provider, found)) is not None]
@@ -142,7 +142,7 @@ class PricedTerms:
         return Rated(self._card({**prices, **own}), listed, "")
 
     def _card(self, prices: dict[Meter, Priced]) -> RateCard:
-        model = self.found.rates.model if self.found else self._terms.model
+        model = self.found.rates.model if self.found else self.terms.model
         return card(self._provider or "", model, prices, self.found.rates.least if self.found else None)
 
     def _public(self, at_ns: int) -> dict[Meter, Priced] | str:
@@ -154,24 +154,24 @@ class PricedTerms:
             return "its usage does not tell apart what its price list does"
         when, standard = rates.period_at(at_ns)
         source = f"{self._provider}/{rates.model}{when.label}"
-        prices = priced_all(gaps.supplement(rates.provider, self._terms.model), f"tokenguard:{source}")
+        prices = priced_all(gaps.supplement(rates.provider, self.terms.model), f"tokenguard:{source}")
         prices |= priced_all(standard, source)
         varied = self._varied(at_ns, source)
         if varied is None:
-            return f"no price for {self._terms.processing!r} processing"
+            return f"no price for {self.terms.processing!r} processing"
         prices |= varied
         factor = gaps.surcharge(
-            self._provider or "", self._terms.where, self._terms.model, self._terms.inference_geo
+            self._provider or "", self.terms.where, self.terms.model, self.terms.inference_geo
         )
         if factor is None:
-            return f"no price for inference_geo {self._terms.inference_geo!r}"
+            return f"no price for inference_geo {self.terms.inference_geo!r}"
         if factor != gaps.NO_SURCHARGE:
             prices = multiplied(prices, factor, "+10%", gaps.UNTOUCHED)
         return prices or "its price list has no price for it"
 
     def _varied(self, at_ns: int, source: str) -> dict[Meter, Priced] | None:
         """What the way of processing changes; ``None`` where its price is not known."""
-        contexts = self._terms.contexts()
+        contexts = self.terms.contexts()
         if not contexts:
             return {}
         # Two at once, or another provider's price list: nobody has published that price.

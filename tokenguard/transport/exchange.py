@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from tokenguard import faults
 from tokenguard.call import Answered, Call, Receipt
@@ -13,9 +13,12 @@ from tokenguard.effects import Body, Effect, End, Failure, Finish, Flow, How, Re
 from tokenguard.flow import Policies
 from tokenguard.ledger import Ledger
 from tokenguard.transport import dropped, rewrite
-from tokenguard.transport.flavour import Flavour, failed_before_sending
+from tokenguard.transport.flavour import failed_before_sending
 from tokenguard.transport.headers import Headers, append
 from tokenguard.transport.tap import Tap
+
+if TYPE_CHECKING:
+    from tokenguard.transport.seam import Seam
 
 CALL: Final = "tokenguard.call"
 """Under this name a request's extensions carry its call on to the next hop of a redirect."""
@@ -49,34 +52,41 @@ class Services(NamedTuple):
 
 
 class Exchange:
-    """One request and its answer, on the way through the seam. Used by one thread or task."""
+    """One request and its answer, on the way through the seam. Used by one thread or task.
+
+    Attributes:
+        call: The call that the request is made for.
+        flow: The call's life; it says what to do next.
+        original: The request as the SDK made it.
+        plain: The same without wishes, perhaps for another model.
+        asking: The same, asking for usage too.
+        endpoint: Where it goes, if that is an endpoint that we know.
+        response: What came back, until it is handed out.
+        outcome: What sending came to, the last time.
+    """
+
+    __slots__ = (
+        *("asking", "call", "endpoint", "flow", "original", "outcome", "plain", "response"),
+        *("_began_ns", "_now", "_seam"),
+    )
 
     flow: Flow
 
-    def __init__(
-        self,
-        services: Services,
-        flavour: Flavour,
-        sign: Callable[[Any], Any] | None,
-        original: Any,
-        sendable: Any,
-        call: Call,
-    ) -> None:
-        self.services = services
-        self.flavour = flavour
-        self.sign = sign
-        self.original = original  # as the SDK made it
-        self.plain = sendable  # the same without wishes, perhaps for another model
-        self.asking: Any = None  # the same, asking for usage too
-        self.outcome: Reply | Failure | None = None  # what sending came to, the last time
+    def __init__(self, seam: Seam, original: Any, plain: Any, began_ns: int, call: Call) -> None:
+        self._seam = seam
+        self._now = seam.services.clock.monotonic_ns
+        self._began_ns = began_ns
         self.call = call
+        self.original = original
+        self.plain = plain
+        self.asking: Any = None
         self.endpoint: Endpoint | None = None
         self.response: Any = None
-        self.began_ns = services.clock.monotonic_ns()
+        self.outcome: Reply | Failure | None = None
 
     def elapsed_ns(self) -> int:
         """Nanoseconds since the call came through the seam."""
-        return self.services.clock.monotonic_ns() - self.began_ns
+        return self._now() - self._began_ns
 
     def outgoing(self) -> Any:
         """The request to send now."""
@@ -85,12 +95,12 @@ class Exchange:
     def must_be_signed(self, request: Any) -> bool:
         """Whether a signature no longer covers what is sent, or may have grown too old."""
         changed = request is not self.original or len(self.call.attempts) > 1
-        return changed and self.sign is not None and rewrite.is_signed(request)
+        return changed and self._seam.sign is not None and rewrite.is_signed(request)
 
     def head(self, response: Any) -> Reply:
         """Take in a response whose body is not yet read."""
         self.response = response
-        reply = self.outcome = Reply(response.status_code, Headers(response.headers.raw), self.elapsed_ns())
+        reply = self.outcome = Reply(response.status_code, Headers(response.headers), self.elapsed_ns())
         return reply
 
     def failed(self, error: BaseException, *, sent: bool = True) -> Failure:
@@ -100,15 +110,16 @@ class Exchange:
             self.elapsed_ns(),
             sent=sent and not failed_before_sending(error),
             cancelled=not isinstance(error, Exception),
-            retryable=self.flavour.is_trouble(error),
+            retryable=self._seam.flavour.is_trouble(error),
         )
         return failure
 
     def body(self, reply: Reply, raw: bytes) -> Body | Failure:
         """Take in a whole body; it is handed on as it came."""
-        self.response.stream = self.flavour.bytes_stream(raw)
+        flavour = self._seam.flavour
+        self.response.stream = flavour.bytes_stream(raw)
         try:
-            content = self.flavour.decoded(raw, reply.headers)
+            content = flavour.decoded(raw, reply.headers)
         except Exception as error:  # a broken encoding is the SDK's to report
             faults.note("transport.decode", error)
             content = b""
@@ -119,7 +130,7 @@ class Exchange:
         endpoint = self.endpoint
         if endpoint is None or endpoint.dialect.events is None:
             return None
-        aws = (reply.headers.get("content-type") or "").startswith("application/vnd.amazon")
+        aws = reply.kind.startswith("application/vnd.amazon")
         splitter = AwsEventStream() if aws else ServerSentEvents()
         reader = endpoint.dialect.events()
         return Tap(splitter, reader, hides_usage=self.call.hides_usage, clock=self.elapsed_ns)
@@ -145,9 +156,9 @@ class Exchange:
             raise TypeError(f"{type(effect).__name__} cannot be carried out once the caller may be gone")
         try:
             if isinstance(effect, Finish):
-                self.services.finished(effect.receipt, self.call)
-            elif self.services.ledger is not None:
-                self.services.ledger.settle(effect.attempt)
+                self._seam.services.finished(effect.receipt, self.call)
+            elif self._seam.services.ledger is not None:
+                self._seam.services.ledger.settle(effect.attempt)
         except Exception as fault:
             faults.note(f"flow.{type(effect).__name__.lower()}", fault)
 
@@ -162,7 +173,7 @@ class Exchange:
         self.original.extensions[CALL_ID] = self.call.id  # the stream may break
         stream = chunks = response.stream
         if "content-encoding" in reply.headers:
-            chunks = getattr(self.flavour.decoding(stream, reply.headers), read)()
+            chunks = getattr(self._seam.flavour.decoding(stream, reply.headers), read)()
             for name in ("content-encoding", "content-length"):  # both are of the encoded body
                 response.headers.pop(name, None)
         response.stream = delivery(
@@ -187,9 +198,9 @@ class Exchange:
             self.original.extensions[CALL_ID] = self.call.id
             raise outcome.error
         if outcome.redirects and self.call.dialect:
-            self.original.extensions[CALL] = self.call, self.began_ns
+            self.original.extensions[CALL] = self.call, self._began_ns
         self._mark(outcome.receipt)
-        if outcome.status >= 400 and self.services.policies.retry is not None:
+        if outcome.status >= 400 and self._seam.services.policies.retry is not None:
             self.response.headers["x-should-retry"] = "false"  # the loop is ours, and it is over
         return self.response
 
@@ -197,11 +208,14 @@ class Exchange:
         """Say in the response's headers what happened."""
         if not self.call.dialect:
             return
-        marks = {"x-tokenguard-call-id": self.call.id, "x-tokenguard-attempts": str(len(self.call.attempts))}
+        marks = [
+            (b"x-tokenguard-call-id", self.call.id),
+            (b"x-tokenguard-attempts", str(len(self.call.attempts))),
+        ]
         if receipt is not None:
             nano = receipt.cost_nano
             cost = "unpriced" if nano is None else f"{nano // 10**9}.{nano % 10**9:09d}"
-            marks["x-tokenguard-cost-usd"] = cost
+            marks.append((b"x-tokenguard-cost-usd", cost))
         append(self.response.headers, marks)
 
 

@@ -5,39 +5,45 @@ The HTTP libraries' own class decodes and scans the whole list at every look.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 
 class Headers:
-    """Headers by lower-case name. The last of several headers of one name wins."""
+    """The headers of one request or response, by lower-case name. The last of several of one name wins.
 
-    __slots__ = ("_raw",)
+    Args:
+        of: An HTTP library's own headers object. Both libraries keep the list that it is read from: each
+            header's name, its name in lower case, and its value.
+    """
 
-    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
-        self._raw = {name.lower(): value for name, value in raw}
+    __slots__ = ("_values",)
+
+    def __init__(self, of: Any) -> None:
+        self._values: dict[bytes, bytes] = {name: value for _, name, value in of._list}
 
     def get(self, name: str, /) -> str | None:
         """The value of a header, or ``None``."""
-        value = self._raw.get(name.encode())
+        value = self._values.get(name.encode())
         return None if value is None else value.decode("latin-1")
 
     def starting(self, prefix: bytes) -> dict[str, str]:
         """The headers whose names start so."""
+        if prefix not in b" ".join(self._values):  # as a rule: one look instead of one for each
+            return {}
         return {
             name.decode(): value.decode("latin-1")
-            for name, value in self._raw.items()
+            for name, value in self._values.items()
             if name.startswith(prefix)
         }
 
     def __contains__(self, name: object, /) -> bool:
-        return isinstance(name, str) and name.encode() in self._raw
+        return isinstance(name, str) and name.encode() in self._values
 
 
-def append(headers: Any, marks: Mapping[str, str]) -> None:
-    """Add headers that are not there yet to an HTTP library's own headers object.
+def append(headers: Any, marks: Iterable[tuple[bytes, str]]) -> None:
+    """Add headers that are not there yet, names in lower case, to an HTTP library's own headers object.
 
-    Setting each one scans all the others, so they are put at the end of the list that the object keeps
-    (the same in both libraries: its name, its name in lower case, its value).
+    Setting each one scans all the others, so they are put at the end of the list that the object keeps.
     """
-    headers._list += [(name.encode(), name.encode(), value.encode()) for name, value in marks.items()]
+    headers._list += [(name, name, value.encode()) for name, value in marks]

@@ -49,37 +49,36 @@ class Seam:
         Raises:
             GuardError: A wish in the request's headers cannot be read.
         """
-        sent = Headers(request.headers.raw)
-        wishes, sendable = self._wishes(request, sent)
-        exchange = self._exchange(request, sendable)
+        began_ns = self.services.clock.monotonic_ns()
+        sent = Headers(request.headers)
+        wishes, plain = self._wishes(request, sent)
         try:
-            self._prepare(exchange, sent, wishes)
+            return self._exchange(request, plain, sent, wishes, began_ns)
         except Exception as fault:
             faults.note("transport.begin", fault)
-            exchange = self._exchange(request, sendable)
-            exchange.flow = unmetered(exchange.call, self.services.policies)
+            return self._unmetered(Exchange(self, request, plain, began_ns, _nothing_known()))
+
+    def _exchange(self, request: Any, plain: Any, sent: Headers, wishes: Wishes, began_ns: int) -> Exchange:
+        """Find out what the request is, and choose the flow for it."""
+        endpoint = _endpoint(request)
+        call = request.extensions.get(CALL)
+        if call is not None:  # a redirect led here
+            call, began_ns = call
+        else:
+            call = self._call(plain, sent, endpoint, wishes)
+        exchange = Exchange(self, request, plain, began_ns, call)
+        if endpoint is None:
+            self.services.not_metered(request.url.host)
+            return self._unmetered(exchange)
+        exchange.endpoint = endpoint
+        if call.body:
+            self._rewrite(exchange, endpoint, wishes)
+        exchange.flow = flow(call, endpoint.dialect, self.services.policies)
         return exchange
 
-    def _exchange(self, request: Any, sendable: Any) -> Exchange:
-        return Exchange(self.services, self.flavour, self.sign, request, sendable, _nothing_known())
-
-    def _prepare(self, exchange: Exchange, sent: Headers, wishes: Wishes) -> None:
-        """Find out what the request is, and choose the flow for it."""
-        request = exchange.plain
-        url = request.url
-        # As it is sent: a model's name may hold a slash, which only its escape tells from the path's own.
-        path = url.raw_path.partition(b"?")[0].decode("ascii")
-        endpoint = exchange.endpoint = find(request.method, url.scheme, url.host, url.port, path)
-        if CALL in request.extensions:  # a redirect led here
-            exchange.call, exchange.began_ns = request.extensions[CALL]
-        else:
-            exchange.call = self._call(request, sent, endpoint, wishes)
-        if endpoint is None:
-            self.services.not_metered(url.host)
-            exchange.flow = unmetered(exchange.call, self.services.policies)
-        else:
-            self._rewrite(exchange, endpoint, wishes)
-            exchange.flow = flow(exchange.call, endpoint.dialect, self.services.policies)
+    def _unmetered(self, exchange: Exchange) -> Exchange:
+        exchange.flow = unmetered(exchange.call, self.services.policies)
+        return exchange
 
     def _wishes(self, request: Any, sent: Headers) -> tuple[Wishes, Any]:
         """The wishes for a request, and the request as it may leave the process."""
@@ -91,26 +90,29 @@ class Seam:
     def _call(self, request: Any, sent: Headers, endpoint: Endpoint | None, wishes: Wishes) -> Call:
         services = self.services
         now = services.clock.time_ns()
-        body = self._body(request, sent)
-        dialect = endpoint.dialect if endpoint else None
-        asked = dialect.ask(body) if dialect else Asked(model="")
-        if endpoint and (endpoint.model or not asked.model):
+        retries = self._allowed(sent) if wishes.retries is None else wishes.retries
+        replayable = self._replayable(request)
+        if endpoint is None:
+            return _nothing_known(services.policies.new_id(now), now, retries, replayable=replayable)
+        dialect, body = endpoint.dialect, self._body(request, sent)
+        asked = dialect.ask(body)
+        if endpoint.model or not asked.model:
             model = endpoint.model or endpoint.where.deployment or self._form_model(request)
             stream = asked.stream if endpoint.stream is None else endpoint.stream
             asked = asked._replace(model=model, stream=stream)
         return Call(
             id=services.policies.new_id(now),
             started_ns=now,
-            where=endpoint.where if endpoint else _NOWHERE,
-            operation=dialect.operation if dialect else "",
-            dialect=dialect.name if dialect else "",
+            where=endpoint.where,
+            operation=dialect.operation,
+            dialect=dialect.name,
             asked=asked,
             tags={**services.tags, **wishes.tags} if services.tags else wishes.tags,
             run_id=wishes.run_id,
             run_name=wishes.run_name,
             body=body,
-            retries=self._allowed(sent) if wishes.retries is None else wishes.retries,
-            replayable=self._replayable(request),
+            retries=retries,
+            replayable=replayable,
         )
 
     def _allowed(self, sent: Headers) -> int:
@@ -148,11 +150,9 @@ class Seam:
             return False
 
     def _rewrite(self, exchange: Exchange, endpoint: Endpoint, wishes: Wishes) -> None:
-        """Another model, or usage asked for on the quiet; both only where a body was understood."""
+        """Another model, or usage asked for on the quiet; the body was understood."""
         call = exchange.call
-        body = call.body
-        if not body:
-            return
+        body = call.body or {}
         if self.sign is None and rewrite.is_signed(exchange.plain):
             if wishes.model:
                 faults.warn_once("transport.sign", "model=%r: nobody here can sign it again", wishes.model)
@@ -182,5 +182,24 @@ class Seam:
 _NOWHERE: Final = Where("", "compatible", "", "", 0)
 
 
-def _nothing_known() -> Call:
-    return Call(id="", started_ns=0, where=_NOWHERE, operation="", dialect="", asked=Asked(model=""))
+def _endpoint(request: Any) -> Endpoint | None:
+    url = request.url
+    # As it is sent: a model's name may hold a slash, which only its escape tells from the path's own.
+    path = url.raw_path.partition(b"?")[0].decode("ascii")
+    return find(request.method, url.scheme, url.host, url.port, path)
+
+
+def _nothing_known(
+    call_id: str = "", started_ns: int = 0, retries: int = 0, *, replayable: bool = True
+) -> Call:
+    """A call to an endpoint that we do not know."""
+    return Call(
+        id=call_id,
+        started_ns=started_ns,
+        where=_NOWHERE,
+        operation="",
+        dialect="",
+        asked=Asked(model=""),
+        retries=retries,
+        replayable=replayable,
+    )
