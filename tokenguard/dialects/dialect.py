@@ -56,7 +56,7 @@ def tokens(block: Json, name: str) -> int:
     value = block.get(name)
     if value is None:
         return 0
-    if isinstance(value, bool) or not isinstance(value, int):
+    if type(value) is not int:  # nor a bool, which is an int to Python
         raise TypeError(f"{name} is {value!r}, not a whole number of tokens")
     if value > _MOST:
         raise ValueError(f"{name} is beyond any call")

@@ -41,29 +41,36 @@ def usage(block: Json) -> Usage:
     """
     require(block, "prompt_tokens", "completion_tokens")
     prompt, completion = tokens(block, "prompt_tokens"), tokens(block, "completion_tokens")
-    sent = details(block, "prompt_tokens_details")
     made = details(block, "completion_tokens_details")
     reasoning, total = tokens(made, "reasoning_tokens"), block.get("total_tokens")
     if total == prompt + completion + reasoning:
         completion += reasoning
-    meters = {
-        Meter.CACHE_READ: tokens(sent, "cached_tokens"),
-        Meter.CACHE_WRITE: tokens(sent, "cache_write_tokens"),
-        Meter.AUDIO_INPUT: tokens(sent, "audio_tokens"),
-        Meter.IMAGE_INPUT: tokens(sent, "image_tokens"),
-        Meter.AUDIO_OUTPUT: tokens(made, "audio_tokens"),
-        Meter.IMAGE_OUTPUT: tokens(made, "image_tokens"),
-    }
-    meters = {meter: n for meter, n in meters.items() if n}
-    apart = sum(n for meter, n in meters.items() if meter.is_output)
-    meters[Meter.INPUT] = prompt - (sum(meters.values()) - apart)
-    meters[Meter.OUTPUT] = completion - apart
-    return Usage(
-        meters=meters,
-        reasoning=reasoning,
-        total=total if isinstance(total, int) else None,
-        raw=block,
-    )
+    meters: dict[Meter, int] = {}
+    prompt -= _set_apart(meters, details(block, "prompt_tokens_details"), _OF_PROMPT)
+    completion -= _set_apart(meters, made, _OF_COMPLETION)
+    meters[Meter.INPUT] = prompt
+    meters[Meter.OUTPUT] = completion
+    return Usage(meters, reasoning, total if isinstance(total, int) else None, block)
+
+
+_OF_PROMPT: Final = (
+    ("cached_tokens", Meter.CACHE_READ),
+    ("cache_write_tokens", Meter.CACHE_WRITE),
+    ("audio_tokens", Meter.AUDIO_INPUT),
+    ("image_tokens", Meter.IMAGE_INPUT),
+)
+_OF_COMPLETION: Final = (("audio_tokens", Meter.AUDIO_OUTPUT), ("image_tokens", Meter.IMAGE_OUTPUT))
+
+
+def _set_apart(meters: dict[Meter, int], block: Json, kinds: tuple[tuple[str, Meter], ...]) -> int:
+    """Give what is counted within a total a meter of its own; returns how much that is."""
+    apart = 0
+    for name, meter in kinds:
+        n = tokens(block, name)
+        if n:
+            meters[meter] = n
+            apart += n
+    return apart
 
 
 def answer(body: Json) -> Answered:

@@ -152,11 +152,11 @@ class Exchange:
 
     def note(self, effect: Effect) -> None:
         """Carry out an effect that never waits. What breaks in it costs the caller nothing."""
-        if not isinstance(effect, Settle | Finish):
-            raise TypeError(f"{type(effect).__name__} cannot be carried out once the caller may be gone")
         try:
             if isinstance(effect, Finish):
                 self._seam.services.finished(effect.receipt, self.call)
+            elif not isinstance(effect, Settle):
+                raise TypeError("it cannot be carried out once the caller may be gone")
             elif self._seam.services.ledger is not None:
                 self._seam.services.ledger.settle(effect.attempt)
         except Exception as fault:
