@@ -6,21 +6,17 @@ is added to them in Langfuse; a parent with a model is taken for an inference of
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from opentelemetry import trace as otel
 from opentelemetry.trace import Span, SpanKind, StatusCode
-from opentelemetry.util.types import AttributeValue
 
-from tokenguard.call import Attempt, Call, CostBasis, Meter, Receipt, Usage
+from tokenguard.call import Attempt, Call, Receipt
 from tokenguard.telemetry import semconv as sc
-from tokenguard.telemetry.modality import PRODUCED, READ, SENT, WRITTEN, by_modality
-from tokenguard.telemetry.request import put_request
+from tokenguard.telemetry.attributes import Attributes, call_attributes, cost_attributes, leaf_attributes
 from tokenguard.telemetry.telemetry import Trace
-
-Attributes = dict[str, AttributeValue]
 
 _INFERENCES: Final = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
 
@@ -123,193 +119,3 @@ def _inference_around_us() -> Span | None:
         or "llm.request.type" in attributes
     )
     return span if theirs else None
-
-
-def call_attributes(receipt: Receipt) -> Attributes:
-    """What is said of the whole call, on the root (or on our span within somebody else's)."""
-    made: Attributes = {
-        sc.CALL_ID: receipt.call_id,
-        sc.OWN_REQUEST_MODEL: receipt.model_requested,
-        sc.OUTCOME: "provider" if receipt.status == "ok" else "error",
-        sc.ATTEMPTS: receipt.attempts,
-    }
-    if receipt.cost_nano is not None:
-        made[sc.COST_CALL_TOTAL] = receipt.cost_nano / 1e9
-    if receipt.baseline_nano is not None:
-        made[sc.COST_BASELINE] = receipt.baseline_nano / 1e9
-    _put_labels(made, receipt)
-    return made
-
-
-def leaf_attributes(receipt: Receipt, attempt: Attempt, compat: Collection[str], retries: int) -> Attributes:
-    """Everything on the leaf but what was set when it was started."""
-    made: Attributes = {
-        sc.CALL_ID: receipt.call_id,
-        sc.ATTEMPT_INDEX: attempt.index,
-        sc.ATTEMPT_ROLE: attempt.role,
-    }
-    if retries:
-        made[sc.RESEND_COUNT] = retries
-    if receipt.anomalies:
-        made[sc.ANOMALIES] = receipt.anomalies
-    _put_labels(made, receipt)
-    put_request(made, attempt.call)
-    _put_response(made, receipt, attempt)
-    _put_usage(made, receipt, compat)
-    made.update(cost_attributes(receipt, attempt, compat))
-    return made
-
-
-def _put_labels(made: Attributes, receipt: Receipt) -> None:
-    for name, value in receipt.tags.items():
-        made[sc.tag_name(name)] = value
-    if receipt.run_id:
-        made[sc.RUN_ID] = receipt.run_id
-        made[sc.RUN_NAME] = receipt.run_name or ""
-
-
-def _put_response(made: Attributes, receipt: Receipt, attempt: Attempt) -> None:
-    if receipt.response_id:
-        made[sc.RESPONSE_ID] = receipt.response_id
-    if receipt.model_served:
-        made[sc.RESPONSE_MODEL] = receipt.model_served
-    reasons = receipt.finish_reasons
-    if attempt.delivered and receipt.status != "ok":
-        reasons += ("error",) * (attempt.call.asked.choices - len(reasons))  # these never finished
-    if reasons:
-        made[sc.FINISH_REASONS] = reasons
-    if receipt.first_token_s is not None:
-        made[sc.TIME_TO_FIRST_CHUNK] = receipt.first_token_s
-
-
-def _put_usage(made: Attributes, receipt: Receipt, compat: Collection[str]) -> None:
-    usage = receipt.usage
-    if "openinference" in compat:
-        made[sc.OPENINFERENCE_KIND] = "LLM"
-        made[sc.OPENINFERENCE_MODEL] = receipt.model_served or receipt.model_requested
-    if usage is None or not usage.meters:
-        return
-    meters = usage.meters
-    made[sc.INPUT_TOKENS] = usage.input_tokens
-    made[sc.OUTPUT_TOKENS] = usage.output_tokens
-    made[sc.USAGE_SOURCE] = "estimated" if usage.estimated else "provider"
-    if usage.reasoning:
-        made[sc.REASONING_TOKENS] = usage.reasoning
-    read = written = 0
-    if len(meters) > 2:
-        read = sum([meters.get(meter, 0) for meter in READ])
-        written = sum([meters.get(meter, 0) for meter in WRITTEN])
-        _put_modalities(made, meters)
-    if read:
-        made[sc.CACHE_READ_TOKENS] = read
-    if written:
-        made[sc.CACHE_WRITE_TOKENS] = made[sc.CACHE_CREATION_TOKENS] = written
-    if "openinference" in compat:
-        _put_token_counts(made, usage, read, written)
-    if "langfuse" in compat:
-        # Disjoint buckets and their total: with these, Langfuse does not sum gen_ai.usage.* itself.
-        total = usage.input_tokens + usage.output_tokens
-        buckets = "".join([f'"{meter}": {n}, ' for meter, n in meters.items() if n and meter.unit == "token"])
-        made[sc.LANGFUSE_USAGE] = f'{{{buckets}"total": {total}}}'
-
-
-def _put_token_counts(made: Attributes, usage: Usage, read: int, written: int) -> None:
-    """Add the counts as OpenInference has them."""
-    made[sc.OPENINFERENCE_PROMPT] = usage.input_tokens
-    made[sc.OPENINFERENCE_COMPLETION] = usage.output_tokens
-    made[sc.OPENINFERENCE_TOTAL] = usage.input_tokens + usage.output_tokens
-    if read:
-        made[sc.OPENINFERENCE_READ] = read
-    if written:
-        made[sc.OPENINFERENCE_WRITTEN] = written
-    if usage.reasoning:
-        made[sc.OPENINFERENCE_REASONING] = usage.reasoning
-
-
-def _put_modalities(made: Attributes, meters: Mapping[Meter, int]) -> None:
-    """Add the tokens by modality, where the provider tells them apart."""
-    for among, names in ((SENT, _SENT_NAMES), (PRODUCED, _PRODUCED_NAMES)):
-        for modality, n in by_modality(meters, among).items():
-            if n and modality in names:
-                made[names[modality]] = n
-
-
-_SENT_NAMES: Final = {
-    "text": sc.TEXT_INPUT_TOKENS,
-    "audio": sc.AUDIO_INPUT_TOKENS,
-    "image": sc.IMAGE_INPUT_TOKENS,
-}
-_PRODUCED_NAMES: Final = {
-    "text": sc.TEXT_OUTPUT_TOKENS,
-    "audio": sc.AUDIO_OUTPUT_TOKENS,
-    "image": sc.IMAGE_OUTPUT_TOKENS,
-}
-
-
-def cost_attributes(receipt: Receipt, attempt: Attempt, compat: Collection[str]) -> Attributes:
-    """The cost, under every name that somebody reads; nothing at all where it is not known."""
-    uncertain: Attributes = {}
-    if any(one.basis is CostBasis.UNKNOWN for one in attempt.call.attempts):
-        uncertain[sc.COST_UNCERTAIN] = True
-    if receipt.cost_nano is None or attempt.charge is None or receipt.cost_basis is CostBasis.UNKNOWN:
-        return uncertain
-    made_nano = sum([line.cost_nano for line in receipt.lines if line.meter.is_output and line.cost_nano])
-    sent, produced, total = (receipt.cost_nano - made_nano) / 1e9, made_nano / 1e9, receipt.cost_nano / 1e9
-    made: Attributes = {
-        sc.COST_TOTAL: total,
-        sc.COST_INPUT: sent,
-        sc.COST_OUTPUT: produced,
-        sc.COST_NANO: receipt.cost_nano,
-        sc.COST_CURRENCY: "USD",
-        sc.COST_SOURCE: receipt.cost_basis.value,
-        sc.PRICE_VERSION: receipt.price_set,
-        **uncertain,
-    }
-    for name in compat:
-        _COMPAT[name](made, total, sent, produced)
-    return made
-
-
-def _put_openlit(made: Attributes, total: float, _sent: float, _produced: float) -> None:
-    made[sc.COST_OPENLIT] = total
-
-
-def _put_logfire(made: Attributes, total: float, _sent: float, _produced: float) -> None:
-    made[sc.COST_LOGFIRE] = total
-
-
-def _put_openinference(made: Attributes, total: float, sent: float, produced: float) -> None:
-    made[sc.OPENINFERENCE_COST_TOTAL] = total
-    made[sc.OPENINFERENCE_COST_PROMPT] = sent
-    made[sc.OPENINFERENCE_COST_COMPLETION] = produced
-
-
-def _put_langfuse(made: Attributes, total: float, sent: float, produced: float) -> None:
-    made[sc.LANGFUSE_COST] = f'{{"input": {sent!r}, "output": {produced!r}, "total": {total!r}}}'
-
-
-def _put_mlflow(made: Attributes, total: float, sent: float, produced: float) -> None:
-    made[sc.COST_MLFLOW] = f'{{"input_cost": {sent!r}, "output_cost": {produced!r}, "total_cost": {total!r}}}'
-
-
-def _put_sentry(made: Attributes, total: float, sent: float, produced: float) -> None:
-    made[sc.SENTRY_COST] = total
-    made[sc.SENTRY_COST_INPUT] = sent
-    made[sc.SENTRY_COST_OUTPUT] = produced
-
-
-def _put_otel_443(made: Attributes, total: float, _sent: float, _produced: float) -> None:
-    made[sc.OTEL_443_AMOUNT] = total
-    made[sc.OTEL_443_CURRENCY] = "USD"
-    made[sc.OTEL_443_SOURCE] = "local"
-
-
-_COMPAT: Final = {
-    "langfuse": _put_langfuse,
-    "openinference": _put_openinference,
-    "mlflow": _put_mlflow,
-    "logfire": _put_logfire,
-    "openlit": _put_openlit,
-    "sentry": _put_sentry,
-    "otel-443": _put_otel_443,
-}
