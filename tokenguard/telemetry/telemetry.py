@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -18,6 +19,7 @@ from tokenguard.call import Attempt, Call, Receipt
 from tokenguard.errors import ConfigError
 
 if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span
 
     from tokenguard.telemetry.metrics import Metrics
@@ -104,20 +106,23 @@ class Telemetry:
     def __init__(self, settings: TelemetrySettings | None = None, *, tree: bool = False) -> None:
         self.settings = settings or TelemetrySettings()
         self.captures = self.settings.spans == "own" and _captures_content(self.settings)
-        self.tree = tree
+        self._tree = tree
+        # Read once, as a miss in the environment costs every call as much as all else here.
+        self._named = any(name in os.environ for name in _PROVIDER_VARIABLES)
         self._tracing: Tracing | None = None
-        self._metrics: Metrics | None = None
+        self._meter_provider: Callable[[], MeterProvider] | None = None
+        self._recording: tuple[MeterProvider | None, Metrics | None] = (None, None)
 
     def started(self, call: Call) -> Trace | None:
         """Start the spans of a call; ``None`` where nobody would see them."""
-        if self.settings.spans != "own" or not _in_use():
+        if self.settings.spans != "own" or not self._in_use("opentelemetry.trace"):
             return None
         try:
             if self._tracing is None:
                 from tokenguard.telemetry.spans import Tracing
 
                 self._tracing = Tracing(self.settings.compat, captures=self.captures)
-            return self._tracing.start(call, tree=self.tree)
+            return self._tracing.start(call, tree=self._tree)
         except Exception as error:
             faults.note("telemetry.started", error)
             return None
@@ -138,35 +143,55 @@ class Telemetry:
             faults.note("telemetry.retrying", error)
 
     def finished(self, trace: Trace | None, receipt: Receipt, attempt: Attempt) -> None:
-        """End the spans of a call and count it."""
-        if self.settings.spans == "off" or not _in_use():
-            return
+        """End the spans of a call, and count it where a meter provider is set."""
         try:
             if trace is not None and self._tracing is not None:
                 self._tracing.end(trace, receipt, attempt)
         except Exception as error:
             faults.note("telemetry.finished", error)
         try:
-            self._recorder().finished(receipt, attempt.call)
+            metrics = self._metrics()
+            if metrics is not None:
+                metrics.finished(receipt, attempt.call)
         except Exception as error:
             faults.note("telemetry.counted", error)
 
     def not_metered(self, host: str) -> None:
-        """Count a request that went through untouched."""
-        if self.settings.spans == "off" or not _in_use():
-            return
+        """Count a request that went through untouched, where a meter provider is set."""
         try:
-            self._recorder().not_metered(host)
+            metrics = self._metrics()
+            if metrics is not None:
+                metrics.not_metered(host)
         except Exception as error:
             faults.note("telemetry.not_metered", error)
 
-    def _recorder(self) -> Metrics:
-        if self._metrics is None:
-            from tokenguard.telemetry.metrics import Metrics
+    def _metrics(self) -> Metrics | None:
+        """The metrics of the meter provider that is set at this moment; ``None`` where none is."""
+        if self._meter_provider is None:
+            if self.settings.spans == "off" or not self._in_use("opentelemetry.metrics"):
+                return None
+            from opentelemetry.metrics import get_meter_provider
 
-            settings = self.settings
-            self._metrics = Metrics(settings.metric_tags, settings.max_tag_values, _semconv(settings))
-        return self._metrics
+            self._meter_provider = get_meter_provider
+        provider = self._meter_provider()
+        known, metrics = self._recording
+        if provider is not known:
+            metrics = self._metrics_of(provider)
+            self._recording = (provider, metrics)
+        return metrics
+
+    def _metrics_of(self, provider: MeterProvider) -> Metrics | None:
+        # The API's own providers, which stand in until somebody sets a real one, record nothing.
+        if f"{type(provider).__module__}.".startswith("opentelemetry.metrics."):
+            return None
+        from tokenguard.telemetry.metrics import Metrics
+
+        settings = self.settings
+        return Metrics(provider, settings.metric_tags, settings.max_tag_values, _semconv(settings))
+
+    def _in_use(self, module: str) -> bool:
+        """Whether anybody in this process can have set up OpenTelemetry, of which we import nothing."""
+        return module in sys.modules or self._named
 
 
 def _captures_content(settings: TelemetrySettings) -> bool:
@@ -180,8 +205,3 @@ def _semconv(settings: TelemetrySettings) -> Literal["default", "latest"]:
         return settings.semconv
     wanted = os.environ.get(_SEMCONV_VARIABLE, "").split(",")
     return "latest" if "gen_ai_latest_experimental" in map(str.strip, wanted) else "default"
-
-
-def _in_use() -> bool:
-    """Whether anybody in this process can have set up OpenTelemetry."""
-    return "opentelemetry.trace" in sys.modules or any(name in os.environ for name in _PROVIDER_VARIABLES)
