@@ -1,47 +1,56 @@
 """The spans of a call: one leaf with usage and cost, and a root above it where there may be more leaves.
 
-Usage, model and cost stand on leaves only. A parent with a cost replaces its children's in MLflow and
-is added to them in Langfuse; a parent with a model is taken for an inference of its own in Phoenix.
+Usage, model and cost stand on leaves only. A parent with a cost replaces its children's in MLflow and is
+added to them in Langfuse; a parent with a model is taken for an inference of its own in Phoenix.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from contextlib import AbstractContextManager
-from typing import Any, Final
+from contextvars import Token
+from typing import Final
 
 from opentelemetry import trace as otel
+from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from tokenguard.call import Attempt, Call, Receipt
 from tokenguard.telemetry import semconv as sc
 from tokenguard.telemetry.attributes import Attributes, call_attributes, cost_attributes, leaf_attributes
-from tokenguard.telemetry.telemetry import Trace
 
 _INFERENCES: Final = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
+_INFERENCE_SIGNS: Final = frozenset({sc.OPERATION, sc.OPENINFERENCE_KIND, "llm.request.type"})
+_CLIENT: Final = SpanKind.CLIENT  # on Python 3.11, an enum's members are looked up by Python code
 
 
 class Tracing:
-    """Starts and ends spans with one tracer."""
+    """Starts the spans of calls, all with one tracer.
 
-    def __init__(self, compat: Collection[str], *, captures: bool = False) -> None:
+    Args:
+        compat: Whose attributes to put on them besides our own.
+        tree: Whether a call gets a root above its leaf.
+        captures: Whether what was said stands on the leaf.
+    """
+
+    def __init__(self, compat: Collection[str], *, tree: bool = False, captures: bool = False) -> None:
         from tokenguard import __version__
 
+        self.compat = compat
+        self.captures = captures
+        self._tree = tree
         self._tracer = otel.get_tracer("tokenguard", __version__)
-        self._compat = compat
-        self._captures = captures
 
-    def start(self, call: Call, *, tree: bool) -> Trace:
-        """Start the spans of a call below the current span."""
-        outer = _inference_around_us()
+    def start(self, call: Call) -> Trace | None:
+        """Start the spans of a call below the current span; ``None`` where nobody would see them."""
+        context = get_current()
+        around = otel.get_current_span(context)
+        if _is_inference(around):
+            return Trace(self, self._span_of_call(call, context), None, around)
+        root = None
+        if self._tree:
+            root = self._span_of_call(call, context)
+            context = otel.set_span_in_context(root, context)
         asked, where = call.asked, call.where
-        root = context = None
-        if tree and outer is None:
-            root = self._tracer.start_span("tokenguard.call", attributes=_ROOT, start_time=call.started_ns)
-            context = otel.set_span_in_context(root)
-        if outer is not None:
-            leaf = self._tracer.start_span("tokenguard.call", attributes=_ROOT, start_time=call.started_ns)
-            return Trace(leaf, None, outer)
         attributes: Attributes = {
             sc.OPERATION: call.operation,
             sc.PROVIDER: where.provider,
@@ -51,44 +60,17 @@ class Tracing:
         if asked.model:
             attributes[sc.REQUEST_MODEL] = asked.model
         name = f"{call.operation} {asked.model}".rstrip()
-        leaf = self._tracer.start_span(name, context, SpanKind.CLIENT, attributes, start_time=call.started_ns)
-        return Trace(leaf, root, None)
+        leaf = self._tracer.start_span(name, context, _CLIENT, attributes, start_time=call.started_ns)
+        # Without a provider, what a tracer starts is the span that is current already.
+        return None if leaf is around else Trace(self, leaf, root, None)
 
-    def current(self, trace: Trace) -> AbstractContextManager[Any]:
-        """Make the leaf the current span; it is not ended with the context."""
-        return otel.use_span(
-            trace.leaf, end_on_exit=False, record_exception=False, set_status_on_exception=False
+    def _span_of_call(self, call: Call, context: Context) -> Span:
+        return self._tracer.start_span(
+            "tokenguard.call", context, SpanKind.INTERNAL, _SPAN_OF_CALL.copy(), start_time=call.started_ns
         )
 
-    def retry(self, trace: Trace, attempt: Attempt, wait_s: float) -> None:
-        """Add an event for a failed attempt that will be followed by another."""
-        trace.retries += 1
-        attributes: Attributes = {sc.RETRY_DELAY: wait_s, sc.ERROR_TYPE: attempt.error_type or "error"}
-        if attempt.http_status is not None:
-            attributes[sc.HTTP_STATUS] = attempt.http_status
-        trace.leaf.add_event(sc.RETRY_EVENT, attributes)
 
-    def end(self, trace: Trace, receipt: Receipt, attempt: Attempt) -> None:
-        """Put everything on the spans and end them, the leaf first."""
-        end_ns = receipt.started_ns + round(receipt.duration_s * 1e9)
-        leaf, root, outer = trace.leaf, trace.root, trace.outer
-        if outer is not None:
-            leaf.set_attributes(call_attributes(receipt))
-            if outer.is_recording():  # it may have ended before the last byte was read
-                outer.set_attributes(cost_attributes(receipt, attempt, self._compat))
-        elif leaf.is_recording():
-            leaf.set_attributes(leaf_attributes(receipt, attempt, self._compat, trace.retries))
-            if self._captures:
-                from tokenguard.telemetry.content import content_attributes
-
-                leaf.set_attributes(content_attributes(attempt))
-        _end(leaf, receipt, end_ns)
-        if root is not None:
-            root.set_attributes(call_attributes(receipt))
-            _end(root, receipt, end_ns)
-
-
-_ROOT: Final[Attributes] = {
+_SPAN_OF_CALL: Final[Attributes] = {
     sc.OPERATION: "invoke_workflow",
     sc.WORKFLOW_NAME: "tokenguard",
     sc.OPENINFERENCE_KIND: "CHAIN",
@@ -96,26 +78,97 @@ _ROOT: Final[Attributes] = {
 }
 
 
-def _end(span: Span, receipt: Receipt, end_ns: int) -> None:
-    if receipt.status != "ok":
-        span.set_status(StatusCode.ERROR, receipt.error_type)
-        span.set_attribute(sc.ERROR_TYPE, receipt.error_type or receipt.status)
-    span.end(end_ns)
-
-
-def _inference_around_us() -> Span | None:
-    """The current span, if another instrumentation opened it for this same inference.
+def _is_inference(span: Span) -> bool:
+    """Whether another instrumentation opened this span, the current one, for the same inference.
 
     Whoever patches the SDK's methods stands outside the HTTP client, so their span is open when a call
     comes through the seam. Two spans with usage would count every token twice.
     """
-    span = otel.get_current_span()
     attributes = getattr(span, "attributes", None)
-    if not attributes or not span.is_recording():
-        return None
-    theirs = (
+    if not attributes or _INFERENCE_SIGNS.isdisjoint(attributes) or not span.is_recording():
+        return False
+    return (
         attributes.get(sc.OPERATION) in _INFERENCES
         or attributes.get(sc.OPENINFERENCE_KIND) == "LLM"
         or "llm.request.type" in attributes
     )
-    return span if theirs else None
+
+
+class Trace:
+    """The spans of one call while it is under way.
+
+    Args:
+        tracing: Who started them.
+        leaf: The span of the inference.
+        root: The one above it, if there is one.
+        outer: Somebody else's inference span around them: usage is theirs to report, the cost is ours.
+    """
+
+    __slots__ = ("_leaf", "_outer", "_retries", "_root", "_tracing")
+
+    def __init__(self, tracing: Tracing, leaf: Span, root: Span | None, outer: Span | None) -> None:
+        self._tracing = tracing
+        self._leaf = leaf
+        self._root = root
+        self._outer = outer
+        self._retries = 0
+
+    def current(self) -> Current:
+        """A context in which the leaf is the current span."""
+        return Current(self._leaf)
+
+    def retry(self, attempt: Attempt, wait_s: float) -> None:
+        """Add an event for a failed attempt that will be followed by another."""
+        self._retries += 1
+        attributes: Attributes = {sc.RETRY_DELAY: wait_s, sc.ERROR_TYPE: attempt.error_type or "error"}
+        if attempt.http_status is not None:
+            attributes[sc.HTTP_STATUS] = attempt.http_status
+        self._leaf.add_event(sc.RETRY_EVENT, attributes)
+
+    def end(self, receipt: Receipt, attempt: Attempt) -> None:
+        """Put everything on the spans and end them, the leaf first."""
+        leaf, root, outer, compat = self._leaf, self._root, self._outer, self._tracing.compat
+        end_ns = attempt.ended_ns or receipt.started_ns
+        if outer is not None:
+            leaf.set_attributes(call_attributes(receipt))
+            if outer.is_recording():  # it may have ended before the last byte was read
+                outer.set_attributes(cost_attributes(receipt, attempt, compat))
+        elif leaf.is_recording():
+            leaf.set_attributes(leaf_attributes(receipt, attempt, compat, self._retries))
+            if self._tracing.captures:
+                from tokenguard.telemetry.content import content_attributes
+
+                leaf.set_attributes(content_attributes(attempt))
+        if receipt.status != "ok":
+            _put_failure(leaf, receipt)
+        leaf.end(end_ns)
+        if root is not None:
+            root.set_attributes(call_attributes(receipt))
+            if receipt.status != "ok":
+                _put_failure(root, receipt)
+            root.end(end_ns)
+
+
+def _put_failure(span: Span, receipt: Receipt) -> None:
+    span.set_status(StatusCode.ERROR, receipt.error_type)
+    span.set_attribute(sc.ERROR_TYPE, receipt.error_type or receipt.status)
+
+
+class Current:
+    """Makes a span the current one for a block, and leaves it open.
+
+    OpenTelemetry's ``use_span`` does the same, but as a generator, which costs more than what it does.
+    """
+
+    __slots__ = ("_span", "_token")
+
+    _token: Token[Context]
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+
+    def __enter__(self) -> None:
+        self._token = attach(otel.set_span_in_context(self._span))
+
+    def __exit__(self, *_: object) -> None:
+        detach(self._token)

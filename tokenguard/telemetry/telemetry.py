@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from tokenguard import faults
 from tokenguard.call import Attempt, Call, Receipt
@@ -20,10 +20,9 @@ from tokenguard.errors import ConfigError
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
-    from opentelemetry.trace import Span
 
     from tokenguard.telemetry.metrics import Metrics
-    from tokenguard.telemetry.spans import Tracing
+    from tokenguard.telemetry.spans import Trace, Tracing
 
 COMPAT: Final = ("langfuse", "openinference", "mlflow", "logfire", "openlit", "sentry", "otel-443")
 _DEFAULT_COMPAT: Final = frozenset(COMPAT[:5])
@@ -80,21 +79,6 @@ class TelemetrySettings:
                 )
 
 
-class Trace:
-    """The spans of one call while it is under way.
-
-    ``outer`` is somebody else's inference span around it: usage is theirs to report, the cost is ours.
-    """
-
-    __slots__ = ("leaf", "outer", "retries", "root")
-
-    def __init__(self, leaf: Span, root: Span | None, outer: Span | None) -> None:
-        self.leaf = leaf
-        self.root = root
-        self.outer = outer
-        self.retries = 0
-
-
 class Telemetry:
     """Turns calls into spans and metrics. One per guard.
 
@@ -115,38 +99,31 @@ class Telemetry:
 
     def started(self, call: Call) -> Trace | None:
         """Start the spans of a call; ``None`` where nobody would see them."""
-        if self.settings.spans != "own" or not self._in_use("opentelemetry.trace"):
-            return None
         try:
-            if self._tracing is None:
-                from tokenguard.telemetry.spans import Tracing
-
-                self._tracing = Tracing(self.settings.compat, captures=self.captures)
-            return self._tracing.start(call, tree=self._tree)
+            tracing = self._tracing or self._begin_tracing()
+            return tracing.start(call) if tracing else None
         except Exception as error:
             faults.note("telemetry.started", error)
             return None
 
-    def sending(self, trace: Trace | None) -> AbstractContextManager[Any]:
+    def sending(self, trace: Trace | None) -> AbstractContextManager[None]:
         """A context in which the leaf is the current span, for spans of the HTTP library below it."""
-        if trace is None or self._tracing is None:
-            return _NOTHING
-        return self._tracing.current(trace)
+        return _NOTHING if trace is None else trace.current()
 
     def retrying(self, trace: Trace | None, attempt: Attempt, wait_s: float) -> None:
         """Note on the leaf that an attempt failed and another will follow after a wait."""
-        if trace is None or self._tracing is None:
+        if trace is None:
             return
         try:
-            self._tracing.retry(trace, attempt, wait_s)
+            trace.retry(attempt, wait_s)
         except Exception as error:
             faults.note("telemetry.retrying", error)
 
     def finished(self, trace: Trace | None, receipt: Receipt, attempt: Attempt) -> None:
         """End the spans of a call, and count it where a meter provider is set."""
         try:
-            if trace is not None and self._tracing is not None:
-                self._tracing.end(trace, receipt, attempt)
+            if trace is not None:
+                trace.end(receipt, attempt)
         except Exception as error:
             faults.note("telemetry.finished", error)
         try:
@@ -164,6 +141,14 @@ class Telemetry:
                 metrics.not_metered(host)
         except Exception as error:
             faults.note("telemetry.not_metered", error)
+
+    def _begin_tracing(self) -> Tracing | None:
+        if self.settings.spans != "own" or not self._in_use("opentelemetry.trace"):
+            return None
+        from tokenguard.telemetry.spans import Tracing
+
+        self._tracing = Tracing(self.settings.compat, tree=self._tree, captures=self.captures)
+        return self._tracing
 
     def _metrics(self) -> Metrics | None:
         """The metrics of the meter provider that is set at this moment; ``None`` where none is."""
