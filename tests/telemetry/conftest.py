@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,9 +14,6 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, Sampler, SamplingResult
-
-from tokenguard.telemetry.metrics import instruments
-from tokenguard.telemetry.standard import standard
 
 Point = tuple[dict[str, Any], Any]
 
@@ -108,13 +105,9 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Spans:
 
 
 @pytest.fixture
-def measured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Measured]:
-    """A meter provider of this test's own; instruments are made anew for it, and again after it."""
+def measured(monkeypatch: pytest.MonkeyPatch) -> Measured:
+    """A meter provider of this test's own."""
     made = Measured()
     monkeypatch.setattr(metrics_state, "_METER_PROVIDER", made.provider)
     assert metrics.get_meter_provider() is made.provider
-    instruments.cache_clear()
-    standard.cache_clear()
-    yield made
-    instruments.cache_clear()
-    standard.cache_clear()
+    return made

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from opentelemetry.metrics import MeterProvider, NoOpMeterProvider
+from opentelemetry.metrics import _internal as metrics_state
 
 from tests.flow.driving import (
     ANTHROPIC,
@@ -253,6 +257,74 @@ def test_no_count_is_lost_between_threads(measured: Measured) -> None:
         thread.join()
     assert measured.total("tokenguard.calls") == 300
     assert round(measured.total("tokenguard.cost") * 1e9) == 300 * COST
+
+
+@pytest.fixture
+def switching() -> Iterator[None]:
+    """Threads take turns a thousand times as often as usual."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(usual / 1000)
+    yield
+    sys.setswitchinterval(usual)
+
+
+def test_first_calls_on_many_threads_make_one_set_of_instruments(
+    measured: Measured, caplog: pytest.LogCaptureFixture, switching: None
+) -> None:
+    """Each name is registered once, by whichever guard and thread comes first, and all are counted."""
+    threads = 8
+    at_once = threading.Barrier(threads)
+
+    def work() -> None:
+        using = telemetry(spans="metrics")
+        at_once.wait()
+        go(using=using)
+
+    working = [threading.Thread(target=work) for _ in range(threads)]
+    for thread in working:
+        thread.start()
+    for thread in working:
+        thread.join()
+    assert measured.points("tokenguard.calls") == [({"tokenguard.outcome": "provider"}, threads)]
+    assert caplog.records == []
+
+
+def provide(provider: MeterProvider | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the process's meter provider, which its users can do only once."""
+    monkeypatch.setattr(metrics_state, "_METER_PROVIDER", provider)
+
+
+def test_calls_are_recorded_from_the_moment_a_provider_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with OpenTelemetry's own instruments: what was before is in no metric, neither sum nor histogram."""
+    provide(None, monkeypatch)
+    using = telemetry(spans="metrics")
+    go(using=using)
+    using.not_metered("api.openai.com")
+    later = Measured()
+    provide(later.provider, monkeypatch)
+    assert later.metrics() == {}
+    go(using=using)
+    assert later.total("tokenguard.calls") == 1
+    assert later.total("tokenguard.cost") == COST / 1e9
+    assert later.points("tokenguard.unmetered") == []
+    ((_, duration),) = later.points("gen_ai.client.operation.duration")
+    assert duration.count == 1
+
+
+def test_a_call_is_recorded_where_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the provider of that moment, even where a test suite puts one in another's place and back."""
+    one, two = Measured(), Measured()
+    using, beside = telemetry(spans="metrics"), telemetry(spans="metrics", semconv="latest")
+    for provider in (one.provider, None, two.provider, NoOpMeterProvider(), one.provider):
+        provide(provider, monkeypatch)
+        go(using=using)
+        go(using=beside)
+    assert one.total("tokenguard.calls") == 4
+    assert two.total("tokenguard.calls") == 2
+    for measured, calls in ((one, 2), (two, 1)):
+        for name in ("gen_ai.client.operation.duration", "gen_ai.client.inference.duration"):
+            ((_, duration),) = measured.points(name)
+            assert duration.count == calls
 
 
 def test_off_is_off(measured: Measured) -> None:

@@ -56,9 +56,38 @@ def test_where_only_the_api_is_there_nothing_is_set_up() -> None:
     assert run(program).split() == ["ProxyTracerProvider", "_ProxyMeterProvider", "False"]
 
 
+@pytest.mark.parametrize("provider", ["none", "metrics.NoOpMeterProvider()"])
+def test_where_nobody_collects_metrics_nothing_is_made_for_them(provider: str) -> None:
+    """Spans alone are in use: our instruments are not so much as imported."""
+    program = (
+        "from opentelemetry import metrics, trace\n"
+        + "from opentelemetry.sdk.trace import TracerProvider\n"
+        + "trace.set_tracer_provider(TracerProvider())\n"
+        + ("" if provider == "none" else f"metrics.set_meter_provider({provider})\n")
+        + CALL
+        + "print('tokenguard.telemetry.spans' in sys.modules)\n"
+        + "print('tokenguard.telemetry.metrics' in sys.modules)"
+    )
+    assert run(program).split() == ["True", "False"]
+
+
+def test_providers_named_in_the_environment_are_set_up() -> None:
+    """OpenTelemetry makes them when they are first asked for, which the first call does."""
+    program = (
+        CALL
+        + "from opentelemetry import metrics, trace\n"
+        + "print(type(trace.get_tracer_provider()).__module__, 'tokenguard.telemetry.metrics' in sys.modules)"
+    )
+    named = {
+        "OTEL_PYTHON_TRACER_PROVIDER": "sdk_tracer_provider",
+        "OTEL_PYTHON_METER_PROVIDER": "sdk_meter_provider",
+    }
+    assert run(program, **named) == "opentelemetry.sdk.trace True"
+
+
 @pytest.mark.parametrize("first", ["guard", "providers"])
 def test_providers_may_be_set_up_before_or_after_the_guard(first: str) -> None:
-    """Whichever line of an application comes first, its calls are seen."""
+    """Whichever line of an application comes first: calls are seen from the moment both are there."""
     setup = """
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
@@ -87,7 +116,7 @@ print(len(exporter.get_finished_spans()), names["tokenguard.calls"])
 """
     spans, calls = run(call + report).split()
     assert int(spans) == 2
-    assert float(calls) == (2 if first == "providers" else 3)
+    assert float(calls) == 2
 
 
 def test_opentelemetrys_own_switch_is_obeyed() -> None:

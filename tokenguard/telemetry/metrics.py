@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import cache
+from typing import Final
 
-from opentelemetry import metrics as otel
+from opentelemetry.metrics import MeterProvider
 
 from tokenguard.call import Call, CostBasis, Receipt
 from tokenguard.telemetry import semconv as sc
 from tokenguard.telemetry.standard import standard
-from tokenguard.telemetry.sums import Labels, counter, histogram
+from tokenguard.telemetry.sums import Labels, counter, histogram, meter_of
+
+_making: Final = threading.Lock()
 
 
 class Instruments:
-    """The instruments of this process, which all guards share: OpenTelemetry knows each name once."""
+    """Our own instruments of one meter provider, which all guards share: it knows each name once."""
 
-    def __init__(self) -> None:
-        from tokenguard import __version__
-
-        meter = otel.get_meter("tokenguard", __version__)
+    def __init__(self, provider: MeterProvider) -> None:
+        meter = meter_of(provider)
         self.call_cost = histogram(meter, sc.METRIC_CALL_COST, "USD", sc.COST_BOUNDARIES)
         self.cost = counter(meter, sc.METRIC_COST, "USD", 1e9)
         self.baseline = counter(meter, sc.METRIC_BASELINE, "USD", 1e9)
@@ -30,20 +32,21 @@ class Instruments:
 
 
 @cache
-def instruments() -> Instruments:
-    """The instruments of this process."""
-    return Instruments()
+def instruments(provider: MeterProvider) -> Instruments:
+    """Our own instruments of a provider; made once."""
+    return Instruments(provider)
 
 
 class Metrics:
-    """Records calls, with the tags that one guard allows on metrics."""
+    """Records calls with one meter provider, with the tags that one guard allows on metrics."""
 
-    def __init__(self, tags: Sequence[str], max_values: int, semconv: str) -> None:
+    def __init__(self, provider: MeterProvider, tags: Sequence[str], max_values: int, semconv: str) -> None:
         self._tags = [(tag, sc.tag_name(tag)) for tag in tags]
         self._max_values = max_values
         self._seen: dict[str, set[str]] = {tag: set() for tag in tags}
-        self._to = instruments()
-        self._standard = standard(semconv)
+        with _making:  # or the first calls of two threads would each register the same names
+            self._to = instruments(provider)
+            self._standard = standard(provider, semconv)
 
     def finished(self, receipt: Receipt, call: Call) -> None:
         """Record a call that is over."""
@@ -69,7 +72,7 @@ class Metrics:
             role = (sc.ATTEMPT_ROLE, attempt.role)
             to.attempts.add(1, (role, (sc.ERROR_TYPE, attempt.error_type)) if attempt.error_type else (role,))
             if attempt.charge is not None and attempt.charge.cost_nano:
-                source = (sc.COST_SOURCE, attempt.basis.value)
+                source = (sc.COST_SOURCE, str(attempt.basis))
                 to.cost.add(attempt.charge.cost_nano, (*labels, source, role, *tags))
 
     def not_metered(self, host: str) -> None:

@@ -16,9 +16,10 @@ _NUMBERS: Final = {
     "seed": sc.REQUEST_SEED,
     "top_k": sc.REQUEST_TOP_K,
 }
-_REST: Final = frozenset(
+_RARE: Final = frozenset(
     {"stop", "stop_sequences", "reasoning_effort", "reasoning", "output_config", "previous_response_id"}
     | {"conversation", "response_format", "text"}
+    | _NUMBERS.keys()
 )
 
 
@@ -35,16 +36,16 @@ def put_request(made: dict[str, AttributeValue], call: Call) -> None:
         made[sc.REQUEST_TOP_P] = asked.top_p
     if asked.choices != 1:
         made[sc.REQUEST_CHOICES] = asked.choices
+    if not _RARE.isdisjoint(body):
+        _put_rare(made, body)
+
+
+def _put_rare(made: dict[str, AttributeValue], body: Json) -> None:
+    """Add what most requests do not say."""
     for name in _NUMBERS.keys() & body.keys():
         value = body[name] if isinstance(body[name], float) else optional_int(body, name)
         if value is not None:
             made[_NUMBERS[name]] = value
-    if not _REST.isdisjoint(body):
-        _put_rest(made, body)
-
-
-def _put_rest(made: dict[str, AttributeValue], body: Json) -> None:
-    """Add what most requests do not say."""
     stop = body.get("stop") or body.get("stop_sequences")
     stops = [stop] if isinstance(stop, str) else stop
     if isinstance(stops, list) and stops and all(isinstance(text, str) for text in stops):

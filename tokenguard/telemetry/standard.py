@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Protocol
 
-from opentelemetry import metrics as otel
+from opentelemetry.metrics import MeterProvider
 
 from tokenguard.call import Receipt
 from tokenguard.telemetry import semconv as sc
 from tokenguard.telemetry.modality import PRODUCED, READ, SENT, WRITTEN, by_modality
-from tokenguard.telemetry.sums import Labels, counter, histogram
+from tokenguard.telemetry.sums import Labels, counter, histogram, meter_of
 
 
 class Standard(Protocol):
@@ -24,8 +24,8 @@ class Standard(Protocol):
 class Default:
     """The names that dashboards, OpenLIT and the GenAI instrumentations use today."""
 
-    def __init__(self) -> None:
-        meter = _meter()
+    def __init__(self, provider: MeterProvider) -> None:
+        meter = meter_of(provider)
         self._duration = histogram(meter, sc.METRIC_DURATION, "s", sc.DURATION_BOUNDARIES)
         self._first_chunk = histogram(meter, sc.METRIC_FIRST_CHUNK, "s", sc.DURATION_BOUNDARIES)
         self._tokens = histogram(meter, sc.METRIC_TOKENS, "{token}", sc.TOKEN_BOUNDARIES)
@@ -49,8 +49,8 @@ class Latest:
     open-telemetry/semantic-conventions-genai, 2026-10.
     """
 
-    def __init__(self) -> None:
-        meter = _meter()
+    def __init__(self, provider: MeterProvider) -> None:
+        meter = meter_of(provider)
         self._duration = histogram(meter, sc.METRIC_INFERENCE_DURATION, "s", sc.DURATION_BOUNDARIES)
         self._first_chunk = histogram(meter, sc.METRIC_INFERENCE_FIRST_CHUNK, "s", sc.DURATION_BOUNDARIES)
         self._used = [
@@ -75,16 +75,10 @@ class Latest:
 
 
 @cache
-def standard(version: str) -> Standard:
-    """The instruments of one version; made once, for OpenTelemetry knows each name once."""
-    return Latest() if version == "latest" else Default()
+def standard(provider: MeterProvider, version: str) -> Standard:
+    """The instruments of one version; made once, for a provider knows each name once."""
+    return Latest(provider) if version == "latest" else Default(provider)
 
 
 def _with_error(labels: dict[str, str | bool], receipt: Receipt) -> dict[str, str | bool]:
     return {**labels, sc.ERROR_TYPE: receipt.error_type} if receipt.error_type else labels
-
-
-def _meter() -> otel.Meter:
-    from tokenguard import __version__
-
-    return otel.get_meter("tokenguard", __version__)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
+from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation
 
 Labels = tuple[tuple[str, str | bool], ...]
 Callback = Callable[[CallbackOptions], Iterable[Observation]]
@@ -43,6 +43,13 @@ class Sums:
         with self._lock:
             sums = list(self._sums.items())
         return [Observation(amount / self._scale, dict(labels)) for labels, amount in sums]
+
+
+def meter_of(provider: MeterProvider) -> Meter:
+    """This library's meter."""
+    from tokenguard import __version__
+
+    return provider.get_meter("tokenguard", __version__)
 
 
 def counter(meter: Meter, name: str, unit: str, scale: float = 1) -> Sums:

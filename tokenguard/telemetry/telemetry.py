@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from tokenguard import faults
 from tokenguard.call import Attempt, Call, Receipt
 from tokenguard.errors import ConfigError
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Span
+    from opentelemetry.metrics import MeterProvider
 
     from tokenguard.telemetry.metrics import Metrics
-    from tokenguard.telemetry.spans import Tracing
+    from tokenguard.telemetry.spans import Trace, Tracing
 
 COMPAT: Final = ("langfuse", "openinference", "mlflow", "logfire", "openlit", "sentry", "otel-443")
 _DEFAULT_COMPAT: Final = frozenset(COMPAT[:5])
@@ -78,21 +79,6 @@ class TelemetrySettings:
                 )
 
 
-class Trace:
-    """The spans of one call while it is under way.
-
-    ``outer`` is somebody else's inference span around it: usage is theirs to report, the cost is ours.
-    """
-
-    __slots__ = ("leaf", "outer", "retries", "root")
-
-    def __init__(self, leaf: Span, root: Span | None, outer: Span | None) -> None:
-        self.leaf = leaf
-        self.root = root
-        self.outer = outer
-        self.retries = 0
-
-
 class Telemetry:
     """Turns calls into spans and metrics. One per guard.
 
@@ -104,69 +90,93 @@ class Telemetry:
     def __init__(self, settings: TelemetrySettings | None = None, *, tree: bool = False) -> None:
         self.settings = settings or TelemetrySettings()
         self.captures = self.settings.spans == "own" and _captures_content(self.settings)
-        self.tree = tree
+        self._tree = tree
+        # Read once, as a miss in the environment costs every call as much as all else here.
+        self._named = any(name in os.environ for name in _PROVIDER_VARIABLES)
         self._tracing: Tracing | None = None
-        self._metrics: Metrics | None = None
+        self._meter_provider: Callable[[], MeterProvider] | None = None
+        self._recording: tuple[MeterProvider | None, Metrics | None] = (None, None)
 
     def started(self, call: Call) -> Trace | None:
         """Start the spans of a call; ``None`` where nobody would see them."""
-        if self.settings.spans != "own" or not _in_use():
-            return None
         try:
-            if self._tracing is None:
-                from tokenguard.telemetry.spans import Tracing
-
-                self._tracing = Tracing(self.settings.compat, captures=self.captures)
-            return self._tracing.start(call, tree=self.tree)
+            tracing = self._tracing or self._begin_tracing()
+            return tracing.start(call) if tracing else None
         except Exception as error:
             faults.note("telemetry.started", error)
             return None
 
-    def sending(self, trace: Trace | None) -> AbstractContextManager[Any]:
+    def sending(self, trace: Trace | None) -> AbstractContextManager[None]:
         """A context in which the leaf is the current span, for spans of the HTTP library below it."""
-        if trace is None or self._tracing is None:
-            return _NOTHING
-        return self._tracing.current(trace)
+        return _NOTHING if trace is None else trace.current()
 
     def retrying(self, trace: Trace | None, attempt: Attempt, wait_s: float) -> None:
         """Note on the leaf that an attempt failed and another will follow after a wait."""
-        if trace is None or self._tracing is None:
+        if trace is None:
             return
         try:
-            self._tracing.retry(trace, attempt, wait_s)
+            trace.retry(attempt, wait_s)
         except Exception as error:
             faults.note("telemetry.retrying", error)
 
     def finished(self, trace: Trace | None, receipt: Receipt, attempt: Attempt) -> None:
-        """End the spans of a call and count it."""
-        if self.settings.spans == "off" or not _in_use():
-            return
+        """End the spans of a call, and count it where a meter provider is set."""
         try:
-            if trace is not None and self._tracing is not None:
-                self._tracing.end(trace, receipt, attempt)
+            if trace is not None:
+                trace.end(receipt, attempt)
         except Exception as error:
             faults.note("telemetry.finished", error)
         try:
-            self._recorder().finished(receipt, attempt.call)
+            metrics = self._metrics()
+            if metrics is not None:
+                metrics.finished(receipt, attempt.call)
         except Exception as error:
             faults.note("telemetry.counted", error)
 
     def not_metered(self, host: str) -> None:
-        """Count a request that went through untouched."""
-        if self.settings.spans == "off" or not _in_use():
-            return
+        """Count a request that went through untouched, where a meter provider is set."""
         try:
-            self._recorder().not_metered(host)
+            metrics = self._metrics()
+            if metrics is not None:
+                metrics.not_metered(host)
         except Exception as error:
             faults.note("telemetry.not_metered", error)
 
-    def _recorder(self) -> Metrics:
-        if self._metrics is None:
-            from tokenguard.telemetry.metrics import Metrics
+    def _begin_tracing(self) -> Tracing | None:
+        if self.settings.spans != "own" or not self._in_use("opentelemetry.trace"):
+            return None
+        from tokenguard.telemetry.spans import Tracing
 
-            settings = self.settings
-            self._metrics = Metrics(settings.metric_tags, settings.max_tag_values, _semconv(settings))
-        return self._metrics
+        self._tracing = Tracing(self.settings.compat, tree=self._tree, captures=self.captures)
+        return self._tracing
+
+    def _metrics(self) -> Metrics | None:
+        """The metrics of the meter provider that is set at this moment; ``None`` where none is."""
+        if self._meter_provider is None:
+            if self.settings.spans == "off" or not self._in_use("opentelemetry.metrics"):
+                return None
+            from opentelemetry.metrics import get_meter_provider
+
+            self._meter_provider = get_meter_provider
+        provider = self._meter_provider()
+        known, metrics = self._recording
+        if provider is not known:
+            metrics = self._metrics_of(provider)
+            self._recording = (provider, metrics)
+        return metrics
+
+    def _metrics_of(self, provider: MeterProvider) -> Metrics | None:
+        # The API's own providers, which stand in until somebody sets a real one, record nothing.
+        if f"{type(provider).__module__}.".startswith("opentelemetry.metrics."):
+            return None
+        from tokenguard.telemetry.metrics import Metrics
+
+        settings = self.settings
+        return Metrics(provider, settings.metric_tags, settings.max_tag_values, _semconv(settings))
+
+    def _in_use(self, module: str) -> bool:
+        """Whether anybody in this process can have set up OpenTelemetry, of which we import nothing."""
+        return module in sys.modules or self._named
 
 
 def _captures_content(settings: TelemetrySettings) -> bool:
@@ -180,8 +190,3 @@ def _semconv(settings: TelemetrySettings) -> Literal["default", "latest"]:
         return settings.semconv
     wanted = os.environ.get(_SEMCONV_VARIABLE, "").split(",")
     return "latest" if "gen_ai_latest_experimental" in map(str.strip, wanted) else "default"
-
-
-def _in_use() -> bool:
-    """Whether anybody in this process can have set up OpenTelemetry."""
-    return "opentelemetry.trace" in sys.modules or any(name in os.environ for name in _PROVIDER_VARIABLES)
