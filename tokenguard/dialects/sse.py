@@ -8,16 +8,19 @@ whole events with the exact bytes each was made of; what is not yet whole waits 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple, Protocol
 
+from tokenguard.dialects.wire_json import decoded
+
 # A CR that the next chunk may turn into CR LF ends nothing, unless another CR stands before it: what is
 # found never depends on where the chunks were cut.
 _BLANK_LINE: Final = re.compile(rb"\n(?:\r?\n|\r(?=[^\n]))|\r\r")
 _LINE: Final = re.compile(rb"\r\n|\n|\r")
+_USUAL: Final = re.compile(rb"(?:event: (.*)\n)?data: (.*)\n\n")
+"""An event as providers write it, where it has no CR."""
 
 
 class Event(NamedTuple):
@@ -36,6 +39,11 @@ class Splitter(Protocol):
         ...
 
     @property
+    def waits(self) -> bool:
+        """Whether there is an event that is not yet whole."""
+        ...
+
+    @property
     def rest(self) -> bytes:
         """The bytes of the event that is not yet whole."""
         ...
@@ -46,21 +54,38 @@ class ServerSentEvents:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._searched = 0
+        self._has_cr = False
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """Take a chunk; give the events that are now whole."""
         buffer = self._buffer
-        buffer += chunk
+        self._has_cr = self._has_cr or b"\r" in chunk
+        if buffer:
+            searched = max(0, len(buffer) - 3)  # a blank line may straddle two chunks
+            buffer += chunk
+            if not self._after_blank_line(buffer, searched):
+                return
+            chunk = bytes(buffer)
+            buffer.clear()
         start = 0
-        # A blank line may straddle two chunks: look again at the last three bytes.
-        position = max(0, self._searched - 3)
-        while match := _BLANK_LINE.search(buffer, position):
-            raw = bytes(buffer[start : match.end()])
-            start = position = match.end()
+        while end := self._after_blank_line(chunk, start):
+            raw = chunk[start:end]
+            start = end
             yield _parse(raw)
-        del buffer[:start]
-        self._searched = len(buffer)
+        buffer += chunk[start:]
+
+    def _after_blank_line(self, buffer: bytes | bytearray, start: int) -> int:
+        """Where the first blank line ends; 0 if there is none. Without a CR, two LF are the only one."""
+        if self._has_cr:
+            match = _BLANK_LINE.search(buffer, start)
+            return match.end() if match else 0
+        place = buffer.find(b"\n\n", start)
+        return place + 2 if place >= 0 else 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is an event that is not yet whole."""
+        return bool(self._buffer)
 
     @property
     def rest(self) -> bytes:
@@ -69,10 +94,13 @@ class ServerSentEvents:
 
 
 def _parse(raw: bytes) -> Event:
-    """Read an event's name and data. The usual event is one ``data:`` line: it takes no loop."""
-    if raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2 and b"\r" not in raw:
-        return Event(raw, None, raw[6:-2])
+    """Read an event's name and data. The usual event takes no loop."""
     name: str | None = None
+    usual = _USUAL.fullmatch(raw)
+    if usual and b"\r" not in raw:
+        if usual[1] is not None:
+            name = usual[1].decode("utf-8", "replace")
+        return Event(raw, name, usual[2])
     data: list[bytes] = []
     for line in _LINE.split(raw):
         field, _, value = line.partition(b":")
@@ -114,6 +142,11 @@ class AwsEventStream:
             yield Event(raw, None, wrong or _unwrap(raw[_PRELUDE + headers : -_CHECKSUM]))
 
     @property
+    def waits(self) -> bool:
+        """Whether there is a message that is not yet whole."""
+        return bool(self._buffer)
+
+    @property
     def rest(self) -> bytes:
         """The bytes of the message that is not yet whole."""
         return bytes(self._buffer)
@@ -134,6 +167,6 @@ def _exception(headers: bytes) -> bytes | None:
 def _unwrap(payload: bytes) -> bytes:
     """The event inside a Bedrock message: base64 in a field of a JSON object."""
     try:
-        return base64.b64decode(json.loads(payload)["bytes"])
-    except (KeyError, TypeError, ValueError, binascii.Error, RecursionError):
+        return base64.b64decode(decoded(payload)["bytes"])
+    except (KeyError, TypeError, ValueError):
         return payload
