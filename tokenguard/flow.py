@@ -7,7 +7,6 @@ written once for threads and for event loops, and how a test drives a whole call
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, NamedTuple
 
@@ -35,6 +34,7 @@ from tokenguard.pricing import PriceBook
 from tokenguard.retry import Retry
 from tokenguard.telemetry import Telemetry
 from tokenguard.tokens.estimate import estimate
+from tokenguard.wire_json import decoded
 
 
 class Policies(NamedTuple):
@@ -194,9 +194,9 @@ def _settle_failure(attempt: Attempt, failure: Failure, policies: Policies) -> N
 def _settle_body(attempt: Attempt, dialect: Dialect, body: Body, policies: Policies) -> None:
     """The whole answer is here: read its usage. Where it says nothing, count what it says."""
     try:
-        parsed = json.loads(body.content)
+        parsed = decoded(body.content)
         answered = dialect.answer(parsed)
-    except (ValueError, TypeError, AttributeError, RecursionError):
+    except (ValueError, TypeError, AttributeError):
         attempt.anomalies += ("reply_not_json",)
         _settle_usage(attempt, Answered(), body.elapsed_ns, policies)
         return

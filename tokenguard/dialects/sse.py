@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple, Protocol
 
-from tokenguard.dialects.wire_json import decoded
+from tokenguard.wire_json import decoded
 
 # A CR that the next chunk may turn into CR LF ends nothing, unless another CR stands before it: what is
 # found never depends on where the chunks were cut.

@@ -23,14 +23,13 @@ from typing import Any, Final, NamedTuple
 
 from tokenguard.ledger import lock
 from tokenguard.ledger.rows import Row, Settlement
+from tokenguard.wire_json import decoded, encoded
 
 FORMAT: Final = "tokenguard-journal-1"
 _HEADER: Final = json.dumps([FORMAT]).encode()
 _OPENED, _SETTLED, _OUTCOME = "opened", "settled", "outcome"
 _LONGEST: Final = 2**20
 """Bytes after which the next file is begun, so that finished ones can be deleted; some 1,500 attempts."""
-
-_encode: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 
 def folder_of(ledger: str | Path) -> Path:
@@ -203,7 +202,7 @@ class _File:
 
     def add(self, id_: str, note: list[Any]) -> None:
         """Append a note. It begins with the line feed: what a full disk cut off spoils no other note."""
-        line = ("\n" + _encode(note)).encode("ascii")
+        line = b"\n" + encoded(note)
         self.left.add(id_)
         self.size += len(line)
         written = os.write(self.fd, line)
@@ -247,7 +246,7 @@ def read(fd: int) -> Notes | None:
     unreadable = 0
     for line in lines:
         try:
-            notes.take(json.loads(line))
+            notes.take(decoded(line))
         except (ValueError, TypeError, LookupError):  # cut off by a full disk, or by a kill
             unreadable += 1
     under_way = [row for id_, row in notes.opened.items() if id_ not in notes.settled]

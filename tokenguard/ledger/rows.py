@@ -5,10 +5,10 @@ Never a prompt, an answer or a key. The statements are constants, so that SQLite
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final, NamedTuple
 
 from tokenguard.call import FIRST_CLASS_TAGS, Attempt, Call, Charge, CostBasis, Meter, Usage
+from tokenguard.wire_json import encoded
 
 Row = tuple[Any, ...]
 
@@ -65,7 +65,6 @@ _CACHED: Final = frozenset(
     meter.value for meter in (Meter.CACHE_READ, Meter.AUDIO_CACHE_READ, Meter.IMAGE_CACHE_READ)
 )
 _WITH_COLUMN: Final = frozenset(FIRST_CLASS_TAGS)
-_encode: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 
 class Settlement(NamedTuple):
@@ -107,7 +106,7 @@ def opening(attempt: Attempt) -> Row:
         get("user"),
         call.run_id,
         call.run_name,
-        _encode(others) if others else None,
+        encoded(others).decode() if others else None,
     )
 
 
@@ -146,7 +145,7 @@ def settlement(attempt: Attempt, begun: Row | None) -> Settlement:
         attempt.provider_request_id,
         answered.response_id,
         ",".join(attempt.anomalies) or None,
-        _encode(usage.raw) if usage and usage.raw is not None else None,
+        encoded(usage.raw).decode() if usage and usage.raw is not None else None,
     )
     lines = _lines(attempt.id, usage, charge)
     return Settlement(begun or opening(attempt), closing, lines, price_set)

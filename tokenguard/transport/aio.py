@@ -27,6 +27,7 @@ class AsyncTransport:
         self._forward = forward
         self._close = close
         self._delivery = seam.flavour.stream_class(AsyncDelivery, is_async=True)
+        self._sending = seam.services.policies.telemetry.sending
 
     async def __aenter__(self) -> AsyncTransport:
         return self
@@ -108,7 +109,7 @@ class AsyncTransport:
         except BaseException as error:
             return exchange.failed(error, sent=False)
         try:
-            with self._seam.services.policies.telemetry.sending(exchange.call.trace):
+            with self._sending(exchange.call.trace):
                 return exchange.head(await self._forward(request))
         except BaseException as error:
             return exchange.failed(error)

@@ -6,7 +6,6 @@ the driver then carries out.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from typing import Any, Final
@@ -20,6 +19,7 @@ from tokenguard.transport import rewrite
 from tokenguard.transport.exchange import CALL, Exchange, Services
 from tokenguard.transport.flavour import Flavour
 from tokenguard.transport.headers import Headers
+from tokenguard.wire_json import decoded
 from tokenguard.wishes import PREFIX, Wishes, current, from_headers
 
 _SDK_RETRIES: Final = "x-stainless-retry-count"
@@ -126,8 +126,8 @@ class Seam:
         if not isinstance(request.stream, self.flavour.module.ByteStream):
             return {}
         try:
-            body = json.loads(request.read())
-        except (ValueError, RecursionError):
+            body = decoded(request.read())
+        except ValueError:
             return {}
         return body if isinstance(body, dict) else {}
 

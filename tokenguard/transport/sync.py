@@ -23,6 +23,7 @@ class SyncTransport:
         self._forward = forward
         self._close = close
         self._delivery = seam.flavour.stream_class(SyncDelivery, is_async=False)
+        self._sending = seam.services.policies.telemetry.sending
 
     def __enter__(self) -> SyncTransport:
         return self
@@ -98,7 +99,7 @@ class SyncTransport:
         except BaseException as error:
             return exchange.failed(error, sent=False)
         try:
-            with self._seam.services.policies.telemetry.sending(exchange.call.trace):
+            with self._sending(exchange.call.trace):
                 return exchange.head(self._forward(request))
         except BaseException as error:
             return exchange.failed(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pydantic_core
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenguard.dialects.wire_json import decoded
+from tokenguard.wire_json import decoded, encoded
 
 CHARACTERS = st.characters(codec=None, categories=None)  # lone surrogates too
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(CHARACTERS)
@@ -35,6 +36,19 @@ def test_any_json_is_read_alike(value: Any, ascii_only: bool) -> None:
     """Numbers of any size, NaN, and text of any kind come out as ``json.loads`` has them."""
     data = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
     assert outcome(decoded, data) == outcome(json.loads, data)
+
+
+@given(VALUES)
+def test_what_is_encoded_is_read_back(value: Any) -> None:
+    """Of any text and number; it takes one line."""
+    data = encoded(value)
+    assert b"\n" not in data
+    assert repr(json.loads(data)) == repr(json.loads(json.dumps(value)))
+
+
+def test_what_json_does_not_know_is_written_as_text() -> None:
+    """Nothing is lost for an odd value."""
+    assert encoded({"\ud800": Path("a")}) == b'{"\\ud800":"a"}'
 
 
 @given(NEARLY | st.binary())
@@ -95,7 +109,7 @@ def test_it_is_not_loaded_for_this() -> None:
     """Without an SDK in the process JSON is read too, and nothing heavy is imported for it."""
     program = """if True:
         import sys
-        from tokenguard.dialects.wire_json import decoded
+        from tokenguard.wire_json import decoded
         assert decoded(b'{"a": [1, null]}') == {"a": [1, None]}
         assert "pydantic_core" not in sys.modules
     """
