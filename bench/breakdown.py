@@ -27,9 +27,9 @@ _SDK: Final = "(the SDK below the guard: send and read)"
 
 _PARTS: Final = {
     _SDK: "transport.sync:SyncTransport._read",
-    "seam: begin": "transport.seam:Seam.begin transport.seam:Seam._prepare",
+    "seam: begin": "transport.seam:Seam.begin transport.seam:Seam._exchange",
     "seam: wishes": "transport.seam:Seam._wishes",
-    "seam: endpoint": "transport.seam:find",
+    "seam: endpoint": "transport.seam:_endpoint",
     "seam: request's JSON": "transport.seam:Seam._body",
     "seam: make the call": "transport.seam:Seam._call",
     "seam: rewrite": "transport.seam:Seam._rewrite",
@@ -47,22 +47,23 @@ _PARTS: Final = {
     "stream: tap": "transport.tap:Tap.feed transport.tap:Tap._take",
     "stream: split events": "dialects.sse:ServerSentEvents.feed",
     "guard: receipts": "guard:Guard._finished",
-    "ledger: begin": "ledger.sqlite:SqliteLedger.begin ledger.writer:Writer.write_now",
+    "ledger: begin": "ledger.sqlite:SqliteLedger.begin",
     "ledger: opening row": "ledger.sqlite:opening",
-    "ledger: begin, in sqlite": "ledger.store:Store.begin",
-    "ledger: settle": "ledger.sqlite:SqliteLedger.settle ledger.writer:Writer.write_soon",
+    "ledger: journal": "ledger.journal:Journal.opened ledger.journal:Journal.settled",
+    "ledger: settle": "ledger.sqlite:SqliteLedger.settle ledger.writer:Writer.write_settlement",
     "ledger: settlement row": "ledger.sqlite:settlement",
     "ledger: group": "ledger.writer:Writer._write_group",
     "ledger: group, in sqlite": "ledger.store:Store.write",
     "ledger: checkpoint": "ledger.writer:Writer._checkpoint",
     "spans: start": "telemetry.telemetry:Telemetry.started telemetry.spans:Tracing.start",
     "spans: start, in the SDK": "/opentelemetry.sdk.trace:Tracer.start_span",
-    "spans: make current": "telemetry.telemetry:Telemetry.sending",
+    "spans: make current": "telemetry.telemetry:Telemetry.sending telemetry.spans:Current.__enter__ "
+    "telemetry.spans:Current.__exit__",
     "spans: attributes": "telemetry.spans:leaf_attributes",
     "spans: attributes, in the SDK": "/opentelemetry.sdk.trace:Span.set_attributes",
-    "spans: end": "telemetry.telemetry:Telemetry.finished telemetry.spans:Tracing.end",
+    "spans: end": "telemetry.telemetry:Telemetry.finished telemetry.spans:Trace.end",
     "spans: end, in the SDK": "/opentelemetry.sdk.trace:Span.end",
-    "metrics": "telemetry.metrics:Metrics.finished",
+    "metrics": "telemetry.telemetry:Telemetry._metrics telemetry.metrics:Metrics.finished",
 }
 """Parts, and the functions that each is made of: module (of tokenguard, or absolute) and name in it."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable
 from typing import Any, NamedTuple
 
 from tokenguard import faults
-from tokenguard.call import Answered, Attempt, Call, Charge, CostBasis, Meter, Receipt, Usage, Where
+from tokenguard.call import Answered, Attempt, Call, Charge, CostBasis, Line, Meter, Receipt, Usage, Where
 from tokenguard.dialects import Dialect
 from tokenguard.dialects.words import made_text, sent_text
 from tokenguard.effects import (
@@ -322,8 +322,8 @@ def _price_set(policies: Policies) -> str:
 def _receipt(call: Call, policies: Policies) -> Receipt:
     """What the call came to: the last attempt's answer, and the cost of them all."""
     last = call.attempts[-1]
-    charges = [a.charge for a in call.attempts if a.basis is not CostBasis.NONE]
     where, answered = call.where, last.answered
+    total = _total(call.attempts)
     return Receipt(
         call_id=call.id,
         started_ns=call.started_ns,
@@ -345,26 +345,48 @@ def _receipt(call: Call, policies: Policies) -> Receipt:
         response_id=answered.response_id,
         provider_request_id=last.provider_request_id,
         usage=last.usage,
-        lines=tuple([line for charge in charges if charge for line in charge.lines]),
-        cost_nano=_sum([charge.cost_nano if charge else None for charge in charges]),
-        list_cost_nano=_sum([charge.list_cost_nano if charge else None for charge in charges]),
+        lines=total.lines,
+        cost_nano=total.cost_nano,
+        list_cost_nano=total.list_cost_nano,
         baseline_nano=0 if last.basis is CostBasis.NONE else last.baseline_nano,
         cost_basis=last.basis,
         price_set=_price_set(policies),
         attempts=len(call.attempts),
-        waited_s=sum([attempt.waited_s for attempt in call.attempts]),
-        anomalies=tuple([anomaly for attempt in call.attempts for anomaly in attempt.anomalies]),
+        waited_s=total.waited_s,
+        anomalies=total.anomalies,
         tags=call.tags,
         run_id=call.run_id,
         run_name=call.run_name,
     )
 
 
-def _sum(costs: Iterable[int | None]) -> int | None:
-    """The sum, or ``None`` as soon as one part of it is not known: unknown is never 0."""
-    total = 0
-    for cost in costs:
-        if cost is None:
-            return None
-        total += cost
-    return total
+class _Total(NamedTuple):
+    """What several attempts come to together."""
+
+    lines: tuple[Line, ...] = ()
+    cost_nano: int | None = 0
+    list_cost_nano: int | None = 0
+    waited_s: float = 0.0
+    anomalies: tuple[str, ...] = ()
+
+
+def _total(attempts: Iterable[Attempt]) -> _Total:
+    """The sums; a cost is ``None`` as soon as one part of it is not known: unknown is never 0."""
+    lines, cost, listed, waited_s, anomalies = _Total()
+    for attempt in attempts:
+        waited_s += attempt.waited_s
+        anomalies += attempt.anomalies
+        if attempt.basis is CostBasis.NONE:
+            continue
+        charge = attempt.charge
+        if charge is None:
+            cost = listed = None
+            continue
+        lines += charge.lines
+        cost = _sum(cost, charge.cost_nano)
+        listed = _sum(listed, charge.list_cost_nano)
+    return _Total(lines, cost, listed, waited_s, anomalies)
+
+
+def _sum(a: int | None, b: int | None) -> int | None:
+    return None if a is None or b is None else a + b

@@ -66,9 +66,8 @@ def _set_apart(meters: dict[Meter, int], block: Json, kinds: tuple[tuple[str, Me
     """Give what is counted within a total a meter of its own; returns how much that is."""
     apart = 0
     for name, meter in kinds:
-        n = tokens(block, name)
-        if n:
-            meters[meter] = n
+        if block.get(name):
+            meters[meter] = n = tokens(block, name)
             apart += n
     return apart
 

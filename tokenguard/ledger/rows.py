@@ -122,7 +122,9 @@ def settlement(attempt: Attempt, begun: Row | None) -> Settlement:
     price_set = None
     if charge is not None:
         cost, listed, price_set = charge.cost_nano, charge.list_cost_nano, charge.price_set
-    read, cached, made = _tokens(usage)
+    sent = cached = made = None
+    if usage is not None and usage.meters:
+        sent, cached, made = usage.input_tokens, _cached(usage), usage.output_tokens
     closing = (
         attempt.state,
         attempt.ended_ns,
@@ -133,7 +135,7 @@ def settlement(attempt: Attempt, begun: Row | None) -> Settlement:
         attempt.http_status,
         attempt.error_type,
         ",".join(answered.finish_reasons) or None,
-        read,
+        sent,
         cached,
         made,
         usage.reasoning if usage else None,
@@ -173,12 +175,11 @@ def _started_ns(attempt: Attempt, call: Call) -> int:
     return call.started_ns
 
 
-def _tokens(usage: Usage | None) -> tuple[int | None, int | None, int | None]:
-    """Tokens sent (cached ones included), those of them read from a cache, and tokens made."""
-    if usage is None or not usage.meters:
-        return None, None, None
-    cached = sum([n for meter, n in usage.meters.items() if meter._value_ in _CACHED])
-    return usage.input_tokens, cached, usage.output_tokens
+def _cached(usage: Usage) -> int:
+    """Tokens read from a cache."""
+    if _CACHED.isdisjoint(usage.meters):
+        return 0
+    return sum([n for meter, n in usage.meters.items() if meter in _CACHED])
 
 
 def _lines(attempt_id: str, usage: Usage | None, charge: Charge | None) -> list[Row]:

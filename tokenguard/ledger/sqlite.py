@@ -24,6 +24,7 @@ from tokenguard.ledger.store import Store
 from tokenguard.ledger.writer import Writer
 
 _WAIT_S: Final = 2.0
+_CLOSED: Final = "the ledger is closed"
 
 
 class SqliteLedger:
@@ -92,7 +93,8 @@ class SqliteLedger:
         operational fault: the call goes on, and the fault is counted as ``ledger.begin``.
         """
         try:
-            self._check_open()
+            if self._writer.closed:
+                raise RuntimeError(_CLOSED)
             self._journal.opened(opening(attempt))
         except Exception as error:
             faults.note("ledger.begin", error)
@@ -105,7 +107,8 @@ class SqliteLedger:
         never begun, or was taken for lost.
         """
         try:
-            self._check_open()
+            if self._writer.closed:
+                raise RuntimeError(_CLOSED)
             made = settlement(attempt, self._journal.begun(attempt.id))
             try:
                 self._journal.settled(made)
@@ -126,7 +129,8 @@ class SqliteLedger:
             value: What it is worth, in a unit of your own.
         """
         try:
-            self._check_open()
+            if self._writer.closed:
+                raise RuntimeError(_CLOSED)
             now_ns = self._clock()
             row = (uuid7(now_ns), kind, run_id, customer, value, now_ns)
             try:
@@ -165,10 +169,6 @@ class SqliteLedger:
         except sqlite3.Error as error:
             faults.note("ledger.recover", error)
         return connections.reader(self._path)
-
-    def _check_open(self) -> None:
-        if self._writer.closed:
-            raise RuntimeError("the ledger is closed")
 
 
 def _open(path: str, durability: Durability) -> Store:

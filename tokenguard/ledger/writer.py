@@ -231,7 +231,7 @@ class Writer:
                 if self.closed:  # while we gathered: the file is not to be opened again
                     return False
                 self._look()
-                written = self._write_group(time.monotonic() + self._wait_s)
+                written = not self._waiting() or self._write_group(time.monotonic() + self._wait_s)
             if not written:
                 self._bell.acquire(timeout=_RETRY_S)
             elif self._commits >= _COMMITS_PER_CHECKPOINT:

@@ -195,7 +195,8 @@ class PriceBook:
         if name == substitute:
             return Billing(terms)
         standard = self._priced(where, name, None, None, None)
-        return Billing(terms, standard, self._priced(where, substitute, tier, geo, speed))
+        billing = Billing(terms, standard, self._priced(where, substitute, tier, geo, speed))
+        return Billing(billing.at(0)) if standard.constant else billing
 
     def _price(
         self, where: Where, model: str, service_tier: str | None, geo: str | None, speed: str | None

@@ -31,6 +31,8 @@ FALLBACKS: Final[Mapping[Meter, tuple[Meter, ...]]] = {
 # Claude's cache writes always cost more than input, so those have no fallback.
 _NOT_FOR_CLAUDE: Final = Meter.CACHE_WRITE
 
+_REQUESTS: Final = Meter.REQUESTS  # on Python 3.11, an enum's members are looked up by Python code
+
 # The long write: twice the input price for Claude ("1-hour cache writes: 2x the base input price",
 # https://platform.claude.com/docs/en/build-with-claude/prompt-caching#pricing), twice the short write
 # elsewhere (GPT-6.1 Terra lists $1.25 for 30 minutes and $2.50 for 12 hours).
@@ -92,19 +94,20 @@ def lines(band: Band, quantities: Mapping[Meter, int]) -> list[Line] | Meter:
             rate = band.get(meter)
             if rate is not None:
                 made.append(_line(meter, quantity, rate))
-            elif meter is not Meter.REQUESTS:
+            elif meter is not _REQUESTS:
                 return meter
-    if Meter.REQUESTS in quantities:
-        return made or Meter.REQUESTS
-    rate = band.get(Meter.REQUESTS)
+    if _REQUESTS in quantities:
+        return made or _REQUESTS
+    rate = band.get(_REQUESTS)
     if rate is not None:
-        made.append(_line(Meter.REQUESTS, 1, rate))
+        made.append(_line(_REQUESTS, 1, rate))
     return made
 
 
 def _line(meter: Meter, quantity: int, rate: Rate) -> Line:
     unit_price, price_id, numerator, divisor = rate
-    return Line(meter, quantity, unit_price, price_id, rated(quantity, numerator, divisor))
+    cost = quantity * numerator if divisor == 1 else rated(quantity, numerator, divisor)
+    return Line(meter, quantity, unit_price, price_id, cost)
 
 
 Priced = tuple[Steps, str]

@@ -111,14 +111,14 @@ class PricedTerms:
         ranked = [(rank, c) for c in contracts if (rank := c.rank(terms, provider, found)) is not None]
         self._contracts = [c for _, c in sorted(ranked, key=lambda pair: pair[0], reverse=True)]
         self._changes, self._hours = _changes(found.rates if found else None, self._contracts)
-        self._constant = not self._changes and not self._hours
+        self.constant = not self._changes and not self._hours
         self._rated: dict[tuple[int, int], Rated] = {}
 
     def at(self, at_ns: int) -> Rated:
         """The cards at a Unix time in nanoseconds."""
         # Nothing changes between two of the moments on which a condition depends.
         span = _ALWAYS
-        if not self._constant:
+        if not self.constant:
             span = (bisect_right(self._changes, at_ns), bisect_right(self._hours, at_ns % DAY_NS))
         rated = self._rated.get(span)
         if rated is None:

@@ -116,10 +116,11 @@ class Exchange:
 
     def body(self, reply: Reply, raw: bytes) -> Body | Failure:
         """Take in a whole body; it is handed on as it came."""
-        flavour = self._seam.flavour
+        flavour, content = self._seam.flavour, raw
         self.response.stream = flavour.bytes_stream(raw)
         try:
-            content = flavour.decoded(raw, reply.headers)
+            if "content-encoding" in reply.headers:
+                content = flavour.decoded(raw, reply.headers)
         except Exception as error:  # a broken encoding is the SDK's to report
             faults.note("transport.decode", error)
             content = b""

@@ -29,10 +29,16 @@ _NOT_SENT: Final = frozenset(
 
 
 class Flavour:
-    """One HTTP library."""
+    """One HTTP library.
+
+    Attributes:
+        module: It.
+        bytes_stream: Its class of bodies that are here already, for threads and event loops alike.
+    """
 
     def __init__(self, module: ModuleType) -> None:
         self.module = module
+        self.bytes_stream: type[Any] = module.ByteStream
 
     def is_trouble(self, error: BaseException) -> bool:
         """Whether the library raised it for a connection that failed: the kind worth another attempt."""
@@ -40,10 +46,8 @@ class Flavour:
 
     def decoded(self, content: bytes, headers: Lookup) -> bytes:
         """A whole body with its ``content-encoding`` taken off, by the library's own decoders."""
-        encoding = headers.get("content-encoding")
-        if not encoding:
-            return content
-        response = self.module.Response(200, headers={"content-encoding": encoding}, content=content)
+        encoding = {"content-encoding": headers.get("content-encoding") or "identity"}
+        response = self.module.Response(200, headers=encoding, content=content)
         decoded: bytes = response.content
         return decoded
 
@@ -52,10 +56,6 @@ class Flavour:
         return self.module.Response(
             200, headers={"content-encoding": headers.get("content-encoding")}, stream=stream
         )
-
-    def bytes_stream(self, content: bytes) -> Any:
-        """A body that is here already, as a response stream for threads and event loops alike."""
-        return self.module.ByteStream(content)
 
     def stream_class(self, ours: type[Any], *, is_async: bool) -> type[Any]:
         """Our response stream as a class that the library accepts for one."""

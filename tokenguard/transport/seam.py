@@ -71,7 +71,7 @@ class Seam:
             self.services.not_metered(request.url.host)
             return self._unmetered(exchange)
         exchange.endpoint = endpoint
-        if call.body:
+        if call.body and (call.asked.stream or wishes.model or call.model_asked):
             self._rewrite(exchange, endpoint, wishes)
         exchange.flow = flow(call, endpoint.dialect, self.services.policies)
         return exchange
@@ -91,10 +91,11 @@ class Seam:
         services = self.services
         now = services.clock.time_ns()
         retries = self._allowed(sent) if wishes.retries is None else wishes.retries
-        replayable = self._replayable(request)
+        whole = isinstance(request.stream, self.flavour.bytes_stream)
+        replayable = whole or _can_seek(request.stream)
         if endpoint is None:
             return _nothing_known(services.policies.new_id(now), now, retries, replayable=replayable)
-        dialect, body = endpoint.dialect, self._body(request, sent)
+        dialect, body = endpoint.dialect, self._body(request, sent) if whole else {}
         asked = dialect.ask(body)
         if endpoint.model or not asked.model:
             model = endpoint.model or endpoint.where.deployment or self._form_model(request)
@@ -120,10 +121,8 @@ class Seam:
         return self.retries if (sent.get(_SDK_RETRIES) or "0") == "0" else 0
 
     def _body(self, request: Any, sent: Headers) -> Json:
-        """The request's JSON object; empty for anything else. Uploads are never read."""
+        """The request's JSON object; empty for anything else."""
         if not (sent.get("content-type") or "").startswith("application/json"):
-            return {}
-        if not isinstance(request.stream, self.flavour.module.ByteStream):
             return {}
         try:
             body = decoded(request.read())
@@ -137,17 +136,6 @@ class Seam:
             if getattr(field, "name", None) == "model":
                 return str(getattr(field, "value", ""))
         return ""
-
-    def _replayable(self, request: Any) -> bool:
-        """Whether the body can be sent twice: bytes can, files that seek can, other iterators cannot."""
-        stream = request.stream
-        if isinstance(stream, self.flavour.module.ByteStream):
-            return True
-        files = [getattr(field, "file", b"") for field in getattr(stream, "fields", ())]
-        try:
-            return bool(files) and all(isinstance(file, str | bytes) or file.seekable() for file in files)
-        except (AttributeError, OSError, ValueError):
-            return False
 
     def _rewrite(self, exchange: Exchange, endpoint: Endpoint, wishes: Wishes) -> None:
         """Another model, or usage asked for on the quiet; the body was understood."""
@@ -187,6 +175,15 @@ def _endpoint(request: Any) -> Endpoint | None:
     # As it is sent: a model's name may hold a slash, which only its escape tells from the path's own.
     path = url.raw_path.partition(b"?")[0].decode("ascii")
     return find(request.method, url.scheme, url.host, url.port, path)
+
+
+def _can_seek(stream: Any) -> bool:
+    """Whether an upload, which is never read, can be sent twice: one of files that seek can."""
+    files = [getattr(field, "file", b"") for field in getattr(stream, "fields", ())]
+    try:
+        return bool(files) and all(isinstance(file, str | bytes) or file.seekable() for file in files)
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 def _nothing_known(
