@@ -32,7 +32,7 @@ def decoded(data: bytes) -> Any:
 
 
 def encoded(value: Any) -> bytes:
-    """A value as one line of JSON that ``json.loads`` reads; what JSON does not know becomes its ``str()``."""
+    """A value as one line of JSON that ``json.loads`` reads; what JSON does not know, as its ``str()``."""
     fast = getattr(sys.modules.get("pydantic_core"), "to_json", None)
     if fast is not None:
         try:
