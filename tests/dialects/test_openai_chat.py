@@ -231,6 +231,7 @@ def test_choices_of_a_stream_keep_their_finish_reasons_apart() -> None:
             ],
             "sqlselect 1",
         ),
+        ([{"reasoning": "", "function_call": {"name": "f", "arguments": ""}}], "f"),
         ([{"function_call": {"name": "f", "arguments": "{}"}}], "f{}"),
         (
             [
@@ -247,7 +248,17 @@ def test_choices_of_a_stream_keep_their_finish_reasons_apart() -> None:
             "Hm!",
         ),
     ],
-    ids=["refusal", "reasoning", "openrouter", "tool", "custom-tool", "function", "audio", "mistral"],
+    ids=[
+        "refusal",
+        "reasoning",
+        "openrouter",
+        "tool",
+        "custom-tool",
+        "no-reasoning",
+        "function",
+        "audio",
+        "mistral",
+    ],
 )
 def test_everything_the_model_writes_counts_as_text(deltas: list[dict[str, Any]], text: str) -> None:
     """An aborted stream is settled by what was written, whatever kind of writing it was."""

@@ -7,9 +7,12 @@ import json
 from collections.abc import Iterable, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.dialects.reading import known, opened, parsed
+from tests.dialects.streams import DIALECTS, streams
+from tokenguard.dialects import Dialect
 from tokenguard.dialects.anthropic_messages import MESSAGES
 from tokenguard.dialects.openai_chat import CHAT
 from tokenguard.dialects.sse import AwsEventStream, ServerSentEvents
@@ -92,6 +95,29 @@ def test_any_cut_of_any_stream(end: bytes, texts: list[str], cuts: list[int], pl
     assert _through(tap, _cut(whole, [min(cut, len(whole)) for cut in cuts])) == b"".join(events)
     assert tap.answered().text == "".join(texts)
     assert tap.answered().usage is not None
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+@settings(max_examples=200)
+@given(data=st.data(), hides=st.booleans())
+def test_any_cut_of_any_stream_is_read_alike(dialect: Dialect, data: st.DataObject, hides: bool) -> None:
+    """Cut anywhere, a stream says what its events say one by one, and loses only those that are nothing
+    but usage.
+    """
+    raw = data.draw(streams(dialect))
+    whole = b"".join(raw)
+    ends = st.sampled_from([0, *itertools.accumulate(len(event) for event in raw)])
+    cuts = data.draw(st.lists(ends | st.integers(0, len(whole)), max_size=12))
+    splitter = ServerSentEvents()
+    events = list(splitter.feed(whole))
+    said = parsed(dialect, events)
+    kept = [
+        event.raw for event, (only_usage, _) in zip(events, said, strict=True) if not (only_usage and hides)
+    ]
+    reader = opened(dialect)
+    tap = Tap(ServerSentEvents(), reader, hides_usage=hides, clock=lambda: 7)
+    assert _through(tap, _cut(whole, cuts)) == b"".join([*kept, splitter.rest])
+    assert [known(reader)] == [knows for _, knows in said][-1:] or not said
 
 
 @given(st.lists(st.binary(max_size=40), max_size=8), st.booleans())

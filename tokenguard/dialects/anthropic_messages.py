@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from tokenguard.call import Answered, Asked, Json, Meter, Usage
 from tokenguard.dialects.dialect import (
     Dialect,
@@ -15,6 +17,8 @@ from tokenguard.dialects.dialect import (
     tokens,
 )
 from tokenguard.dialects.openai_chat import error_type
+
+_TEXTS: Final = ("text", "partial_json", "thinking")
 
 
 def ask(body: Json) -> Asked:
@@ -91,6 +95,7 @@ class Events:
     def __init__(self) -> None:
         self.started = False
         self.finished = False
+        self.text_key: str | None = None
         self._message: Json = {}
         self._usage: Json = {}
         self._reason: str | None = None
@@ -99,6 +104,7 @@ class Events:
 
     def feed(self, name: str | None, data: Json) -> bool:
         """Take one event in. None of them carries only usage."""
+        self.text_key = None
         kind = data.get("type") or name
         if kind == "content_block_delta":
             self._take(details(data, "delta"))
@@ -119,9 +125,14 @@ class Events:
 
     def _take(self, delta: Json) -> None:
         self.started = True
-        text = delta.get("text") or delta.get("partial_json") or delta.get("thinking")
-        if isinstance(text, str):
-            self._text.append(text)
+        key = next((key for key in _TEXTS if delta.get(key)), None)
+        if key and isinstance(delta[key], str):
+            self._text.append(delta[key])
+            self.text_key = key
+
+    def add(self, text: str) -> None:
+        """Take in an event that differs from the last one in its text alone."""
+        self._text.append(text)
 
     def answered(self) -> Answered:
         """What the events have said so far."""

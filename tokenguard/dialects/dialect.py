@@ -15,9 +15,16 @@ class EventReader(Protocol):
     """Whether content (text, reasoning, a tool call) has come: the first token."""
     finished: bool
     """Whether the answer said that it is over: what comes later changes nothing."""
+    text_key: str | None
+    """Under which key the last event had its text; ``None`` unless an event that differs from it in that
+    text alone would add its text, and do nothing else."""
 
     def feed(self, name: str | None, data: Json) -> bool:
         """Take one event in. True if it carries nothing but the usage (OpenAI's extra chunk)."""
+        ...
+
+    def add(self, text: str) -> None:
+        """Take in an event that differs from the last one in nothing but its text, which is not empty."""
         ...
 
     def answered(self) -> Answered:

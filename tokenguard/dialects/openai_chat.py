@@ -18,6 +18,8 @@ from tokenguard.dialects.dialect import (
 )
 from tokenguard.dialects.words import made_text
 
+_TEXTS: Final = ("content", "text", "refusal")
+_REASONING: Final = ("reasoning_content", "reasoning")  # of OpenAI-compatible servers
 _CALLED: Final = ("name", "arguments", "input")  # a function has arguments, a custom tool an input
 
 
@@ -92,6 +94,7 @@ class Events:
     def __init__(self) -> None:
         self.started = False
         self.finished = False
+        self.text_key: str | None = None
         self._id: str | None = None
         self._model: str | None = None
         self._tier: str | None = None
@@ -106,30 +109,31 @@ class Events:
             self._id = optional_str(data, "id")
         self._model = optional_str(data, "model") or self._model
         self._tier = optional_str(data, "service_tier") or self._tier
-        for choice in items(data, "choices"):
-            self._take(choice)
-        block = data.get("usage")
+        keys = [self._take(choice) for choice in items(data, "choices")]
+        block, error = data.get("usage"), data.get("error")
         if block:
             self._usage = read_usage(usage, block)
-        if data.get("error"):
-            self._error = error_type(data["error"])
+        if error:
+            self._error = error_type(error)
+        self.text_key = keys[0] if len(keys) == 1 and not (block or error) else None
         return bool(block) and data.get("choices") == []
 
-    def _take(self, choice: Json) -> None:
+    def _take(self, choice: Json) -> str | None:
+        """Take one choice in; gives the key of its text, where it says nothing else."""
         reason = choice.get("finish_reason")
         if reason:
             self._finish[optional_int(choice, "index") or 0] = str(reason)
-        delta = choice.get("delta")
-        if not delta:
-            delta = choice  # legacy completions have their text in the choice itself
-        text = delta.get("content") or delta.get("text") or delta.get("refusal")
+        # Legacy completions have their text in the choice itself.
+        key, text = _content(choice.get("delta") or choice)
         if not text:
-            text = _other_content(delta)
-        elif not isinstance(text, str):
-            text = made_text({"content": text})  # Mistral streams lists of parts
-        if text:
-            self.started = True
-            self._text.append(text)
+            return None
+        self.started = True
+        self._text.append(text)
+        return None if reason else key
+
+    def add(self, text: str) -> None:
+        """Take in a chunk that differs from the last one in its text alone."""
+        self._text.append(text)
 
     def answered(self) -> Answered:
         """What the chunks have said so far."""
@@ -144,22 +148,34 @@ class Events:
         )
 
 
-def _other_content(delta: Json) -> str:
-    """Content that is not plain text: reasoning (OpenAI-compatible servers), tool calls, audio."""
-    reasoning = delta.get("reasoning_content") or delta.get("reasoning")
-    if isinstance(reasoning, str):
-        return reasoning
+def _content(delta: Json) -> tuple[str | None, str]:
+    """What a delta says, of whatever kind; and under which key, where that is one string."""
+    for key in _TEXTS:
+        text = delta.get(key)
+        if text and not isinstance(text, str):
+            return None, made_text({"content": text})  # Mistral streams lists of parts
+        if text:
+            return key, text
+    for key in _REASONING:
+        text = delta.get(key)
+        if text and isinstance(text, str):
+            return key, text
+    return _other_content(delta)
+
+
+def _other_content(delta: Json) -> tuple[str | None, str]:
+    """Tool calls and audio, as :func:`_content`."""
     made: list[tuple[Any, tuple[str, ...]]]
     made = [(tool.get("function") or tool.get("custom"), _CALLED) for tool in items(delta, "tool_calls")]
     made += [(delta.get("function_call"), _CALLED), (delta.get("audio"), ("transcript",))]
     parts = [
-        block[name]
+        (name, block[name])
         for block, names in made
         if isinstance(block, dict)
         for name in names
-        if isinstance(block.get(name), str)
+        if block.get(name) and isinstance(block[name], str)
     ]
-    return "".join(parts)
+    return parts[0][0] if len(parts) == 1 else None, "".join(text for _, text in parts)
 
 
 def error_type(error: Any) -> str:

@@ -75,12 +75,14 @@ class Events:
     def __init__(self) -> None:
         self.started = False
         self.finished = False
+        self.text_key: str | None = None
         self._usage: Usage | None = None
         self._text: list[str] = []
         self._error: str | None = None
 
     def feed(self, name: str | None, data: Json) -> bool:  # noqa: ARG002 - the type is in the data
         """Take one event in."""
+        self.text_key = None
         kind = str(data.get("type") or "")
         if data.get("error"):
             self._error = error_type(data["error"])
@@ -88,11 +90,16 @@ class Events:
         self.started = True
         if isinstance(data.get("delta"), str):
             self._text.append(data["delta"])
+            self.text_key = None if data.get("usage") else "delta"
         if data.get("usage"):
             read = image_usage if kind.startswith("image") else usage
             self._usage = read_usage(read, data["usage"])
             self.finished = True
         return False
+
+    def add(self, text: str) -> None:
+        """Take in an event that differs from the last one in its text alone."""
+        self._text.append(text)
 
     def answered(self) -> Answered:
         """What the events have said so far."""

@@ -90,24 +90,31 @@ class Events:
     def __init__(self) -> None:
         self.started = False
         self.finished = False
+        self.text_key: str | None = None
         self._response = Answered()
         self._text: list[str] = []
         self._error: str | None = None
 
     def feed(self, name: str | None, data: Json) -> bool:
         """Take one event in. None of them carries only usage."""
+        self.text_key = None
         kind = optional_str(data, "type") or name or ""
         if kind.endswith(".delta"):
             self.started = True
             delta = data.get("delta")
             if isinstance(delta, str) and kind != "response.audio.delta":  # that is base64
                 self._text.append(delta)
+                self.text_key = "delta"
         elif kind == "error":
             self._error = error_type(data.get("error") or {"code": data.get("code")})
         elif isinstance(data.get("response"), dict):
             self._response = answer(data["response"])
             self.finished = kind in _LAST
         return False
+
+    def add(self, text: str) -> None:
+        """Take in an event that differs from the last one in its text alone."""
+        self._text.append(text)
 
     def answered(self) -> Answered:
         """What the events have said so far."""

@@ -6,13 +6,13 @@ that we asked for and the caller did not: then bytes go on event by event, witho
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 from tokenguard import faults
 from tokenguard.call import Answered
 from tokenguard.dialects import EventReader
-from tokenguard.dialects.sse import Splitter
+from tokenguard.dialects.skimming import Skimmer
+from tokenguard.dialects.sse import Event, Splitter
 
 
 class Tap:
@@ -23,30 +23,36 @@ class Tap:
     ) -> None:
         self._splitter = splitter
         self._reader = reader
+        self._skimmer = Skimmer(reader)
         self._hides = hides_usage
         self._clock = clock
         self._done = False
+        self._waits = False
         self.first_token_ns: int | None = None
 
     def feed(self, chunk: bytes) -> bytes:
         """Take a chunk from the provider; give what goes on to the caller (it may be nothing yet)."""
-        kept: list[bytes] = []
-        for event in self._splitter.feed(chunk):
-            only_usage = self._take(event.name, event.data)
+        skimmed = 0 if self._waits else self._skimmer.skim(chunk)
+        if skimmed == len(chunk):
+            return chunk
+        kept = [chunk[:skimmed]]
+        for event in self._splitter.feed(chunk[skimmed:]):
+            only_usage = self._take(event)
             if not (only_usage and self._hides):
                 kept.append(event.raw)
+        self._waits = self._splitter.waits
         if self.first_token_ns is None and self._reader.started:
             self.first_token_ns = self._clock()
         return b"".join(kept) if self._hides else chunk
 
-    def _take(self, name: str | None, data: bytes) -> bool:
+    def _take(self, event: Event) -> bool:
         """Let the reader have an event; one that it cannot follow still goes on to the caller."""
-        data = data.lstrip()
+        data = event.data.lstrip()
         if not data.startswith(b"{"):
             self._done = self._done or data.startswith(b"[DONE]")  # as the SDK looks for it
             return False
         try:
-            return self._reader.feed(name, json.loads(data))
+            return self._skimmer.feed(event)
         except Exception as error:
             faults.note("transport.tap", error)
             return False
