@@ -41,9 +41,19 @@ class Headers:
         return isinstance(name, str) and name.encode() in self._values
 
 
-def append(headers: Any, marks: Iterable[tuple[bytes, str]]) -> None:
-    """Add headers that are not there yet, names in lower case, to an HTTP library's own headers object.
+# Setting or deleting one header by the libraries' own means scans all the others: these change the list.
 
-    Setting each one scans all the others, so they are put at the end of the list that the object keeps.
-    """
+
+def append(headers: Any, marks: Iterable[tuple[bytes, str]]) -> None:
+    """Add headers that are not there yet, names in lower case, to an HTTP library's own headers object."""
     headers._list += [(name, name, value.encode()) for name, value in marks]
+
+
+def replace(headers: Any, name: bytes, value: bytes) -> None:
+    """Give a header another value, where there is one of this name (in lower case)."""
+    headers._list = [(raw, key, value if key == name else old) for raw, key, old in headers._list]
+
+
+def remove(headers: Any, prefix: bytes) -> None:
+    """Take out the headers whose names start so (in lower case)."""
+    headers._list = [header for header in headers._list if not header[1].startswith(prefix)]

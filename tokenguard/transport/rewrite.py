@@ -8,35 +8,33 @@ from typing import Any, Final
 from tokenguard.call import Json
 from tokenguard.dialects import path_for_model
 from tokenguard.errors import GuardError
+from tokenguard.transport import headers
 from tokenguard.transport.flavour import Flavour
 from tokenguard.wishes import PREFIX
 
 _SIGNATURE: Final = ("authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256")
+_encoder: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def encoded(body: Json) -> bytes:
     """A JSON body as both SDKs write it: compact, not ASCII-escaped, no NaN."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return _encoder.encode(body).encode()
 
 
 def with_body(flavour: Flavour, request: Any, body: bytes) -> Any:
     """The same request with another body; ``content-length`` follows it."""
-    length = str(len(body)).encode()
-    headers = [
-        (name, length if name.lower() == b"content-length" else value) for name, value in request.headers.raw
-    ]
-    return flavour.module.Request(
-        request.method, request.url, headers=headers, content=body, extensions=request.extensions
-    )
+    made = _copy(flavour, request)
+    made.stream = flavour.bytes_stream(body)
+    made._content = body
+    headers.replace(made.headers, b"content-length", str(len(body)).encode())
+    return made
 
 
 def without_wishes(flavour: Flavour, request: Any) -> Any:
     """The same request without ``x-tokenguard-*`` headers."""
-    prefix = PREFIX.encode()
-    headers = [(name, value) for name, value in request.headers.raw if not name.lower().startswith(prefix)]
-    return flavour.module.Request(
-        request.method, request.url, headers=headers, stream=request.stream, extensions=request.extensions
-    )
+    made = _copy(flavour, request)
+    headers.remove(made.headers, PREFIX.encode())
+    return made
 
 
 def with_model(flavour: Flavour, request: Any, body: Json, model: str) -> Any:
@@ -48,13 +46,23 @@ def with_model(flavour: Flavour, request: Any, body: Json, model: str) -> Any:
     moved = path_for_model(plain, model)
     if moved == plain:
         return request
-    return flavour.module.Request(
-        request.method,
-        request.url.copy_with(raw_path=(moved + mark + query).encode("ascii")),
-        headers=request.headers.raw,
-        stream=request.stream,
-        extensions=request.extensions,
-    )
+    made = _copy(flavour, request)
+    made.url = request.url.copy_with(raw_path=(moved + mark + query).encode("ascii"))
+    return made
+
+
+def _copy(flavour: Flavour, request: Any) -> Any:
+    """A request that can be changed without changing the original, whose body it shares.
+
+    The library's constructor would read the URL, and look through all headers a dozen times.
+    """
+    made = object.__new__(flavour.module.Request)
+    made.__dict__ = {
+        **request.__dict__,
+        "headers": flavour.module.Headers(request.headers),
+        "extensions": dict(request.extensions),
+    }
+    return made
 
 
 def is_signed(request: Any) -> bool:
