@@ -7,6 +7,7 @@ import os
 import signal
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -194,6 +195,53 @@ def test_a_full_file_is_followed_by_another(
 
     assert len(files(folder)) == 1
     assert states(path) == {held.id: "unknown"} | {one.id: "settled" for one in made}
+
+
+def test_threads_turn_pages_together(
+    path: Path, folder: Path, new_faults: NewFaults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files are begun and deleted under the hands of many threads, and none writes to one that is closed."""
+    monkeypatch.setattr("tokenguard.ledger.journal._LONGEST", 3000)
+    with closing(SqliteLedger(path)) as ledger, ThreadPoolExecutor(9) as threads:
+
+        def call(_: int) -> str:
+            made = attempt()
+            ledger.begin(made)
+            ledger.settle(answered(made))
+            return made.id
+
+        flushes = [threads.submit(ledger.flush, 10) for _ in range(100)]
+        ids = list(threads.map(call, range(800)))
+        assert all(flush.result() for flush in flushes)
+        assert ledger.flush(10)
+        assert len(files(folder)) == 1
+
+    assert states(path) == dict.fromkeys(ids, "settled")
+    assert new_faults() == {}
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no timers on this platform")
+def test_a_signal_in_the_middle_may_make_a_call(path: Path, folder: Path, new_faults: NewFaults) -> None:
+    """Its handler runs wherever the thread is, within the ledger too, and does not wait for itself."""
+    within: list[str] = []
+    with closing(SqliteLedger(path)) as ledger:
+
+        def use() -> str:
+            made = attempt()
+            ledger.begin(made)
+            ledger.settle(answered(made))
+            return made.id
+
+        before = signal.signal(signal.SIGALRM, lambda *_: within.append(use()))
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        try:
+            made = [use() for _ in range(500)]
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+    assert within
+    assert states(path) == dict.fromkeys([*made, *within], "settled")
+    assert new_faults() == {}
 
 
 def test_killed_while_another_brings_it_in(path: Path, folder: Path) -> None:

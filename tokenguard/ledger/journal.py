@@ -63,7 +63,9 @@ class Journal:
         self._file: _File | None = None
         self._earlier: list[_File] = []
         self._open: dict[str, tuple[_File | None, Row]] = {}
-        self._turning = threading.Lock()
+        # Nobody may write to a file that is being closed: its number may be another file's by then.
+        # Reentrant, since a signal may come in the middle, and its handler make a call.
+        self._lock = threading.RLock()
 
     def opened(self, row: Row) -> None:
         """Write down that an attempt is about to be sent. It outlives the process on return.
@@ -71,18 +73,20 @@ class Journal:
         Raises:
             OSError: It could not be written; it counts as under way all the same.
         """
-        file = None
+        attempt_id, file = row[0], None
         try:
-            file = self._writable()
-            if file is not None:
-                file.add(row[0], [_OPENED, row])
-                if self._synced:
-                    os.fsync(file.fd)
+            with self._lock:
+                file = self._writable()
+                if file is not None:
+                    file.add(attempt_id, [_OPENED, row])
+                    synced = os.dup(file.fd) if self._synced else None
+            if file is not None and synced is not None:
+                _sync(synced)  # with no lock held: several threads wait for the disk together
         except BaseException:
             file = None
             raise
         finally:
-            self._open[row[0]] = file, row
+            self._open[attempt_id] = file, row
 
     def begun(self, attempt_id: str) -> Row | None:
         """The opening of an attempt that is under way."""
@@ -97,8 +101,10 @@ class Journal:
         """
         attempt_id = settlement.opening[0]
         opened_in, _ = self._open.pop(attempt_id, (None, None))
-        file = self._writable()
-        if file is not None:
+        with self._lock:
+            file = self._writable()
+            if file is None:
+                return
             if file is not opened_in:
                 file.add(attempt_id, [_OPENED, settlement.opening])
             file.add(attempt_id, [_SETTLED, attempt_id, *settlement[1:]])
@@ -109,19 +115,21 @@ class Journal:
         Raises:
             OSError: It could not be written.
         """
-        file = self._writable()
-        if file is not None:
-            file.add(row[0], [_OUTCOME, row])
+        with self._lock:
+            file = self._writable()
+            if file is not None:
+                file.add(row[0], [_OUTCOME, row])
 
     def in_ledger(self, ids: Iterable[str]) -> None:
         """Take note that these attempts and outcomes are in the ledger; what is done with is deleted."""
         ids = list(ids)
-        for file in (self._file, *self._earlier):
-            if file is not None:
-                file.left.difference_update(ids)
-        for file in [file for file in self._earlier if not file.left]:
-            with suppress(ValueError):  # another thread was here before us
-                self._earlier.remove(file)
+        with self._lock:
+            for file in (self._file, *self._earlier):
+                if file is not None:
+                    file.left.difference_update(ids)
+            done = [file for file in self._earlier if not file.left]
+            self._earlier = [file for file in self._earlier if file.left]
+        for file in done:
             file.close()
 
     def under_way(self) -> list[Row]:
@@ -130,7 +138,8 @@ class Journal:
 
     def in_place(self) -> bool:
         """Whether the file that is being written is still where others look for it."""
-        return self._file is None or self._file.path.exists()
+        file = self._file
+        return file is None or file.path.exists()
 
     def renew(self) -> None:
         """Begin again in a new file, with all that is under way: the old one is gone.
@@ -138,7 +147,7 @@ class Journal:
         Raises:
             OSError: It cannot be made.
         """
-        with self._turning:
+        with self._lock:
             if self._file is not None:
                 self._earlier.append(self._file)
             self._file = None
@@ -147,13 +156,14 @@ class Journal:
 
     def close(self) -> None:
         """Let go of every file; those that speak of what is not in the ledger stay."""
-        with self._turning:
+        with self._lock:
+            self._folder = None
             files, self._earlier = self._earlier, []
             if self._file is not None:
                 files.append(self._file)
                 self._file = None
-        for file in files:
-            file.close()
+            for file in files:
+                file.close()
 
     def after_fork_in_child(self) -> None:
         """Begin anew: what the parent has under way is the parent's."""
@@ -163,18 +173,17 @@ class Journal:
         self._begin()
 
     def _writable(self) -> _File | None:
+        """The file to write to, a new one where the last is full. The lock is ours."""
         file = self._file
         if file is not None and file.size < _LONGEST:
             return file
         if self._folder is None:
             return None
-        with self._turning:
-            if self._file is None or self._file.size >= _LONGEST:
-                file = _File(self._folder, synced=self._synced)
-                if self._file is not None:
-                    self._earlier.append(self._file)
-                self._file = file
-            return self._file
+        made = _File(self._folder, synced=self._synced)
+        if file is not None:
+            self._earlier.append(file)
+        self._file = made
+        return made
 
 
 class _File:
@@ -210,26 +219,36 @@ class _File:
             raise OSError(f"{written} of {len(line)} bytes could be written to {self.path}")
 
     def close(self) -> None:
-        """Let go of it; delete it first if nobody needs it."""
-        if not self.left:
-            with suppress(OSError):
-                self.path.unlink()
+        """Let go of it, and delete it if nobody needs it."""
         os.close(self.fd)
+        if not self.left:
+            with suppress(OSError):  # whoever was here in between did the same
+                self.path.unlink()
 
 
 def _sync_folder(folder: Path) -> None:
     """See that the name of a new file survives a power cut; Windows has no such call, and no need of it."""
     if hasattr(os, "O_DIRECTORY"):
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        _sync(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
+
+
+def _sync(fd: int) -> None:
+    """Wait until the disk has a file, and close it."""
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def files_in(folder: Path) -> list[Path]:
     """The files of all journals in a folder; none where there is no folder."""
     return sorted(folder.glob("*.jsonl"))
+
+
+def is_ours(fd: int) -> bool:
+    """Whether a file is a journal of this version."""
+    os.lseek(fd, 0, os.SEEK_SET)
+    return os.read(fd, len(_HEADER)) == _HEADER
 
 
 def read(fd: int) -> Notes | None:
@@ -238,10 +257,10 @@ def read(fd: int) -> Notes | None:
     Returns:
         The notes, or ``None`` if it is no journal, or one of a newer version.
     """
-    with open(fd, "rb", closefd=False) as file:
-        header, *lines = file.read().split(b"\n")
-    if header != _HEADER:
+    if not is_ours(fd):
         return None
+    with open(fd, "rb", closefd=False) as file:
+        lines = file.read().split(b"\n")[1:]
     notes = _Notes({}, {}, [])
     unreadable = 0
     for line in lines:

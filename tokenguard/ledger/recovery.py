@@ -10,7 +10,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -46,9 +46,12 @@ def recover(store: Store, folder: Path, now_ns: int, *, living: bool = False) ->
     for path in journal.files_in(folder):
         try:
             with _opened(path) as fd:
-                held = lock.is_held(fd)
-                if living or not held:
-                    lost += _bring_in(store, path, fd, now_ns, dead=not held)
+                dead = not lock.is_held(fd)
+                if dead or living:
+                    lost += _bring_in(store, path, fd, dead=dead)
+                done = dead and _may_go(fd, now_ns)
+            if done:
+                path.unlink()
         except FileNotFoundError:
             continue  # its process, or somebody like us, was done with it
         except OSError as error:
@@ -83,28 +86,26 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(fd)
 
 
-def _bring_in(store: Store, path: Path, fd: int, now_ns: int, *, dead: bool) -> int:
-    """Bring one file in, and delete it if its process is dead. Says how many attempts are lost."""
+def _bring_in(store: Store, path: Path, fd: int, *, dead: bool) -> int:
+    """Write one file's notes into the ledger. Says how many attempts are lost."""
     notes = journal.read(fd)
     if notes is None:
-        _clear_away(path, fd, now_ns, dead=dead)
         return 0
     if notes.unreadable > (0 if dead else 1):  # a living process may be in the middle of a line
         faults.warn_once("ledger.journal", "%s notes in %s cannot be read", notes.unreadable, path)
     state = "unknown" if dead else "sent"
     batch = Batch([(*row, state) for row in notes.opened], notes.settled, notes.outcomes)
     store.write_all(batch, time.monotonic() + _PATIENCE_S)
-    if dead:
-        path.unlink()
     return len(notes.opened) if dead else 0
 
 
-def _clear_away(path: Path, fd: int, now_ns: int, *, dead: bool) -> None:
-    """Delete a file that a process made and never wrote to; one of a newer version is left to that."""
+def _may_go(fd: int, now_ns: int) -> bool:
+    """Whether a dead process's file is no longer needed.
+
+    One of a newer version is that version's to read. One that is empty may be just being made.
+    """
     found = os.fstat(fd)
-    if dead and not found.st_size and found.st_mtime_ns < now_ns - _DAY_NS:
-        with suppress(FileNotFoundError):
-            path.unlink()
+    return journal.is_ours(fd) or (not found.st_size and found.st_mtime_ns < now_ns - _DAY_NS)
 
 
 def _give_up(store: Store, now_ns: int) -> int:
