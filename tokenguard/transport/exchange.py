@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from tokenguard import faults
 from tokenguard.call import Answered, Call, Receipt
@@ -13,12 +13,9 @@ from tokenguard.effects import Body, Effect, End, Failure, Finish, Flow, How, Re
 from tokenguard.flow import Policies
 from tokenguard.ledger import Ledger
 from tokenguard.transport import dropped, rewrite
-from tokenguard.transport.flavour import failed_before_sending
+from tokenguard.transport.flavour import Flavour, failed_before_sending
 from tokenguard.transport.headers import Headers, append
 from tokenguard.transport.tap import Tap
-
-if TYPE_CHECKING:
-    from tokenguard.transport.seam import Seam
 
 CALL: Final = "tokenguard.call"
 """Under this name a request's extensions carry its call on to the next hop of a redirect."""
@@ -67,14 +64,25 @@ class Exchange:
 
     __slots__ = (
         *("asking", "call", "endpoint", "flow", "original", "outcome", "plain", "response"),
-        *("_began_ns", "_now", "_seam"),
+        *("_began_ns", "_flavour", "_now", "_services", "_sign"),
     )
 
     flow: Flow
 
-    def __init__(self, seam: Seam, original: Any, plain: Any, began_ns: int, call: Call) -> None:
-        self._seam = seam
-        self._now = seam.services.clock.monotonic_ns
+    def __init__(
+        self,
+        services: Services,
+        flavour: Flavour,
+        sign: Callable[[Any], Any] | None,
+        original: Any,
+        plain: Any,
+        began_ns: int,
+        call: Call,
+    ) -> None:
+        self._services = services
+        self._flavour = flavour
+        self._sign = sign
+        self._now = services.clock.monotonic_ns
         self._began_ns = began_ns
         self.call = call
         self.original = original
@@ -95,7 +103,7 @@ class Exchange:
     def must_be_signed(self, request: Any) -> bool:
         """Whether a signature no longer covers what is sent, or may have grown too old."""
         changed = request is not self.original or len(self.call.attempts) > 1
-        return changed and self._seam.sign is not None and rewrite.is_signed(request)
+        return changed and self._sign is not None and rewrite.is_signed(request)
 
     def head(self, response: Any) -> Reply:
         """Take in a response whose body is not yet read."""
@@ -110,13 +118,13 @@ class Exchange:
             self.elapsed_ns(),
             sent=sent and not failed_before_sending(error),
             cancelled=not isinstance(error, Exception),
-            retryable=self._seam.flavour.is_trouble(error),
+            retryable=self._flavour.is_trouble(error),
         )
         return failure
 
     def body(self, reply: Reply, raw: bytes) -> Body | Failure:
         """Take in a whole body; it is handed on as it came."""
-        flavour, content = self._seam.flavour, raw
+        flavour, content = self._flavour, raw
         self.response.stream = flavour.bytes_stream(raw)
         try:
             if "content-encoding" in reply.headers:
@@ -155,11 +163,11 @@ class Exchange:
         """Carry out an effect that never waits. What breaks in it costs the caller nothing."""
         try:
             if isinstance(effect, Finish):
-                self._seam.services.finished(effect.receipt, self.call)
+                self._services.finished(effect.receipt, self.call)
             elif not isinstance(effect, Settle):
                 raise TypeError("it cannot be carried out once the caller may be gone")
-            elif self._seam.services.ledger is not None:
-                self._seam.services.ledger.settle(effect.attempt)
+            elif self._services.ledger is not None:
+                self._services.ledger.settle(effect.attempt)
         except Exception as fault:
             faults.note(f"flow.{type(effect).__name__.lower()}", fault)
 
@@ -174,7 +182,7 @@ class Exchange:
         self.original.extensions[CALL_ID] = self.call.id  # the stream may break
         stream = chunks = response.stream
         if "content-encoding" in reply.headers:
-            chunks = getattr(self._seam.flavour.decoding(stream, reply.headers), read)()
+            chunks = getattr(self._flavour.decoding(stream, reply.headers), read)()
             for name in ("content-encoding", "content-length"):  # both are of the encoded body
                 response.headers.pop(name, None)
         response.stream = delivery(
@@ -201,7 +209,7 @@ class Exchange:
         if outcome.redirects and self.call.dialect:
             self.original.extensions[CALL] = self.call, self._began_ns
         self._mark(outcome.receipt)
-        if outcome.status >= 400 and self._seam.services.policies.retry is not None:
+        if outcome.status >= 400 and self._services.policies.retry is not None:
             self.response.headers["x-should-retry"] = "false"  # the loop is ours, and it is over
         return self.response
 

@@ -56,7 +56,7 @@ class Seam:
             return self._exchange(request, plain, sent, wishes, began_ns)
         except Exception as fault:
             faults.note("transport.begin", fault)
-            return self._unmetered(Exchange(self, request, plain, began_ns, _nothing_known()))
+            return self._unmetered(self._made(request, plain, began_ns, _nothing_known()))
 
     def _exchange(self, request: Any, plain: Any, sent: Headers, wishes: Wishes, began_ns: int) -> Exchange:
         """Find out what the request is, and choose the flow for it."""
@@ -66,7 +66,7 @@ class Seam:
             call, began_ns = call
         else:
             call = self._call(plain, sent, endpoint, wishes)
-        exchange = Exchange(self, request, plain, began_ns, call)
+        exchange = self._made(request, plain, began_ns, call)
         if endpoint is None:
             self.services.not_metered(request.url.host)
             return self._unmetered(exchange)
@@ -75,6 +75,9 @@ class Seam:
             self._rewrite(exchange, endpoint, wishes)
         exchange.flow = flow(call, endpoint.dialect, self.services.policies)
         return exchange
+
+    def _made(self, request: Any, plain: Any, began_ns: int, call: Call) -> Exchange:
+        return Exchange(self.services, self.flavour, self.sign, request, plain, began_ns, call)
 
     def _unmetered(self, exchange: Exchange) -> Exchange:
         exchange.flow = unmetered(exchange.call, self.services.policies)
