@@ -31,7 +31,8 @@ _QUEUED: Final = 100_000
 """Rows that wait while the file cannot be written to, about 100 MB; further ones are left to the journal."""
 _RETRY_S: Final = 1.0
 _LOOK_S: Final = 1.0
-_COMMITS_PER_CHECKPOINT: Final = 100
+_ROWS_PER_CHECKPOINT: Final = 1_000
+"""Some 2 MB of write-ahead log, which is mapped into memory as long as it is not moved into the file."""
 _HOLD_S: Final = 5.0
 """How long a fork, or the end of the program, waits for a transaction that is under way."""
 
@@ -73,7 +74,7 @@ class Writer:
         self._busy: list[Writer | None] = [None]
         self._asleep = True
         self._trouble: Exception | None = None
-        self._commits = 0
+        self._rows = 0
         self._looked = time.monotonic()
 
     def write_settlement(self, settlement: Settlement) -> None:
@@ -164,7 +165,7 @@ class Writer:
         except Exception as error:
             self._in_trouble(error)
             return False
-        self._commits += 1
+        self._rows += len(batch.settlements) + len(batch.outcomes)
         self._trouble = None
         return True
 
@@ -234,7 +235,7 @@ class Writer:
                 written = not self._waiting() or self._write_group(time.monotonic() + self._wait_s)
             if not written:
                 self._bell.acquire(timeout=_RETRY_S)
-            elif self._commits >= _COMMITS_PER_CHECKPOINT:
+            elif self._rows >= _ROWS_PER_CHECKPOINT:
                 self._checkpoint()
         return False
 
@@ -254,7 +255,7 @@ class Writer:
                 faults.note("ledger.journal", error)
 
     def _checkpoint(self) -> None:
-        self._commits = 0
+        self._rows = 0
         try:
             with self._checkpointing:
                 store = self._store
