@@ -22,7 +22,7 @@ def decoded(data: bytes) -> Any:
     fast = getattr(sys.modules.get("pydantic_core"), "from_json", None)
     if fast is not None:
         try:
-            return fast(data)
+            return fast(data, cache_strings="keys")  # values would stay in memory, 16,384 of them
         except ValueError:
             pass
     try:
