@@ -179,6 +179,12 @@ def _kill(provider: upstream.Upstream, chosen: argparse.Namespace) -> Iterator[B
     return kill.kill_bars(provider, quick=chosen.quick, seed=chosen.seed)
 
 
+def _provider(_: upstream.Upstream, chosen: argparse.Namespace) -> Iterator[Bar]:
+    import provider
+
+    return provider.provider_bars(quick=chosen.quick)
+
+
 def _peers(provider: upstream.Upstream, chosen: argparse.Namespace) -> Iterator[Bar]:
     import peers
 
@@ -194,6 +200,7 @@ SECTIONS = (
     Section(("core.import_",), _imports),
     Section(("core.first_call_",), _first_call),
     Section(("core.peer.",), _peers),
+    Section(("core.provider.",), _provider),
     Section(("core.rss_",), _memory, timed=False),
     Section(("core.streams_1000.",), _streams, timed=False),
     Section(("core.kill.",), _kill, timed=False),
