@@ -36,6 +36,7 @@ class Skimmer:
 
     def __init__(self, reader: EventReader) -> None:
         self._reader = reader
+        self._parsed: tuple[Event, str] | None = None  # the last event, and where its text stood
         self._mould: Mould | None = None
         self._framed = False  # whether the mould is of all bytes of an event, or of its data alone
         self._name: str | None = None
@@ -46,6 +47,8 @@ class Skimmer:
 
         The chunk must begin where an event does.
         """
+        if self._parsed is not None:
+            self._cast(*self._parsed)
         if self._mould is None or not self._framed:
             return 0
         at = 0
@@ -61,6 +64,8 @@ class Skimmer:
         Raises:
             ValueError: It is no JSON.
         """
+        if self._parsed is not None:
+            self._cast(*self._parsed)
         if self._mould is not None and event.name == self._name:
             alike = event.raw if self._framed else event.data
             found = self._mould.match(alike, 0)
@@ -72,11 +77,12 @@ class Skimmer:
         only_usage = self._reader.feed(event.name, decoded(event.data))
         key = self._reader.text_key
         if key is not None and self._in_vain < _PATIENCE:
-            self._cast(event, key)
+            self._parsed = event, key  # cast when another comes: the first token is not held up for it
         return only_usage
 
     def _cast(self, event: Event, key: str) -> None:
         """Expect more events like this one."""
+        self._parsed = None
         # After any other blank line, what follows may still belong to it.
         ends = event.data + b"\n\n", event.data + b"\r\n\r\n"
         self._framed = event.raw.endswith(ends)
