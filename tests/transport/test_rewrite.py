@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import httpx
 import httpx2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tokenguard.testing import Provider, Request
 from tokenguard.transport import rewrite
@@ -140,3 +143,31 @@ async def test_uploads_are_not_read(module: Any, provider: Provider) -> None:
     with module.Client() as client:
         client.send(changed)
     assert b"x" * 9 in provider.requests[-1].body
+
+
+FIELDS = st.dictionaries(st.text(), st.none() | st.integers() | st.text() | st.lists(st.integers()))
+
+
+@given(
+    FIELDS,
+    FIELDS,
+    st.sampled_from([(", ", ": "), (",", ":"), (" ,\n", " : ")]),
+    st.sampled_from(["", " ", "\n"]),
+)
+def test_a_field_is_added_behind_what_is_there(
+    body: dict[str, Any], added: dict[str, Any], separators: tuple[str, str], around: str
+) -> None:
+    """What is said is what was meant, and bytes that need no change are not changed."""
+    text = (around + json.dumps(body, separators=separators) + around).encode()
+    more = {**body, **{name: value for name, value in added.items() if name not in body}}
+    made = rewrite.extended(text, body, more)
+    assert json.loads(made) == more
+    if body and not around:
+        assert made.startswith(text[:-1])
+
+
+@given(FIELDS.filter(bool))
+def test_a_field_that_is_another_now_is_written_anew(body: dict[str, Any]) -> None:
+    """A changed field is changed where it stands, not said twice."""
+    more = {**body, next(iter(body)): ["changed"]}
+    assert rewrite.extended(json.dumps(body).encode(), body, more) == rewrite.encoded(more)

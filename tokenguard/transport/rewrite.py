@@ -21,6 +21,21 @@ def encoded(body: Json) -> bytes:
     return _encoder.encode(body).encode()
 
 
+def extended(text: bytes, body: Json, more: Json) -> bytes:
+    """The JSON text of ``body`` with further fields at its end; what stands there stays byte for byte.
+
+    Args:
+        text: The JSON text.
+        body: What it says.
+        more: The same with more fields, or with others.
+    """
+    kept = all(more.get(name) is value for name, value in body.items())
+    if not kept or not body or text[:1] != b"{" or text[-1:] != b"}":
+        return encoded(more)
+    added = {name: value for name, value in more.items() if name not in body}
+    return text[:-1] + b"," + encoded(added)[1:] if added else text
+
+
 def with_body(flavour: Flavour, request: Any, body: bytes) -> Any:
     """The same request with another body; ``content-length`` follows it."""
     made = _copy(flavour, request)

@@ -160,7 +160,8 @@ class Seam:
         if self.services.stream_usage and endpoint.dialect.with_usage:
             asking = endpoint.dialect.with_usage(body)
             if asking is not None:
-                exchange.asking = rewrite.with_body(self.flavour, exchange.plain, rewrite.encoded(asking))
+                text = rewrite.extended(exchange.plain.read(), body, asking)
+                exchange.asking = rewrite.with_body(self.flavour, exchange.plain, text)
                 call.hides_usage = True
 
     def own_error(self, error: GuardError, dialect: str) -> GuardError:
