@@ -96,7 +96,7 @@ def test_a_read_only_disk_is_refused(disk: Disk) -> None:
         ledger.settle(answered(attempt()))
     disk.make_read_only()
 
-    assert "Read-only file system" in refusal(path)
+    assert "it may not be written to" in refusal(path)
     with closing(reader(str(path))) as connection:
         assert connection.execute("SELECT count(*) FROM call").fetchone() == (1,)
 

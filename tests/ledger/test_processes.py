@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ledger.attempts import select, states
+from tests.ledger.attempts import answered, attempt, select, states
 from tokenguard.ledger import SqliteLedger
 from tokenguard.ledger.journal import folder_of
 
@@ -196,3 +196,20 @@ def test_processes_and_threads_write_at_the_same_time(path: Path, programs: list
         assert program.end() == []
 
     assert select(path, "SELECT state, count(*) FROM call GROUP BY state") == [("settled", 800)]
+
+
+def test_opening_a_ledger_again_lets_no_lock_go(path: Path) -> None:
+    """A process that has it open twice still keeps others from taking the write-ahead log away."""
+    take_away = (
+        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], timeout=0);"
+        "print(db.execute('PRAGMA journal_mode = DELETE').fetchone()[0])"
+    )
+    with closing(SqliteLedger(path)) as ledger:
+        ledger.settle(answered(attempt()))
+        assert ledger.flush(10)
+        SqliteLedger(path).close()
+
+        other = subprocess.run(
+            [sys.executable, "-c", take_away, path], capture_output=True, text=True, check=False
+        )
+        assert "database is locked" in other.stderr

@@ -132,7 +132,15 @@ def _make_file(path: Path) -> None:
         raise LedgerError(f"the ledger {path} cannot be used: it is a directory. Name a file in it.")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # A file that is there is SQLite's to open, and nobody else's: a process that closes any descriptor of
+        # a file loses all its locks on it (https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled).
+        if path.exists():
+            if not os.access(path, os.R_OK | os.W_OK):
+                raise LedgerError(f"the ledger {path} cannot be used: it may not be written to. {_ELSEWHERE}")
+        else:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return  # another process was first
     except OSError as error:
         reason, remedy = error.strerror or type(error).__name__, _ELSEWHERE
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
