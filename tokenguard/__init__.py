@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from tokenguard.cache import Cache
     from tokenguard.call import CostBasis, Line, Meter, Receipt, Usage
     from tokenguard.errors import (
+        CacheMissError,
         ConfigError,
         GuardError,
         LedgerError,
@@ -33,8 +35,16 @@ if TYPE_CHECKING:
 # Where each public name lives. They are imported when they are first used, so that `import tokenguard`
 # costs next to nothing in programs that only might make a call.
 _HOMES = {
+    "cache": ("Cache",),
     "call": ("CostBasis", "Line", "Meter", "Receipt", "Usage"),
-    "errors": ("ConfigError", "GuardError", "LedgerError", "NotWrappableError", "UnpricedModelError"),
+    "errors": (
+        "CacheMissError",
+        "ConfigError",
+        "GuardError",
+        "LedgerError",
+        "NotWrappableError",
+        "UnpricedModelError",
+    ),
     "guard": ("Guard", "observe"),
     "instrumentation": ("instrument", "uninstrument", "wrap"),
     "pricing": ("PriceOverride",),
@@ -46,11 +56,13 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - in the order of _HOMES, which a test compares
+    "Cache",
     "CostBasis",
     "Line",
     "Meter",
     "Receipt",
     "Usage",
+    "CacheMissError",
     "ConfigError",
     "GuardError",
     "LedgerError",

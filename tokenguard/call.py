@@ -127,6 +127,7 @@ class CostBasis(StrEnum):
     USAGE = "usage"  # the provider's usage, at the price set's rates
     ESTIMATED = "estimated"  # our own count, at the price set's rates: the answer was cut short
     NONE = "none"  # nothing was billed: the provider refused or was never reached
+    CACHED = "cached"  # nothing was billed: the answer came from the cache
     UNPRICED = "unpriced"  # there is usage, but no price is known for the model
     UNMETERED = "unmetered"  # the answer says nothing of its usage
     UNKNOWN = "unknown"  # it may have been billed: nobody saw the answer
@@ -140,6 +141,10 @@ class Line(NamedTuple):
     unit_price: str
     price_id: str
     cost_nano: int
+
+
+CACHED_PRICE: Final = "cache"
+"""The ``price_id`` of what a cache gave again: it has its quantity, and the price 0."""
 
 
 class Charge(NamedTuple):
@@ -203,6 +208,40 @@ class Answered(NamedTuple):
     speed: str | None = None  # Anthropic: "fast" has a price of its own
 
 
+class Wire(NamedTuple):
+    """A request as the application made it: what a cache's key is made of. Never stored."""
+
+    path: str  # with its query
+    headers: Mapping[str, str]  # by names in lower case
+    body: bytes
+
+
+class CacheWish(NamedTuple):
+    """What the application wants of the cache for a call."""
+
+    use: Literal["use", "bypass", "refresh", "only"] = "use"
+    ttl_s: float | None = None  # None: as configured
+    tags: tuple[str, ...] = ()  # besides the configured ones
+
+
+FROM_CACHE: Final = frozenset({"hit", "stale", "coalesced", "similar"})
+"""How the cache's part in a call may read where the answer came from it."""
+
+CacheStatus = Literal["hit", "stale", "coalesced", "similar", "miss", "refresh", "bypass"]
+
+
+@dataclass(slots=True, eq=False)
+class CacheUse:
+    """What the cache did for a call."""
+
+    status: CacheStatus
+    reason: str | None = None
+    """Why the cache was passed by (``bypass``), or why the answer was not kept."""
+    key: str | None = None
+    age_s: float | None = None
+    """How old the answer is that came from the cache."""
+
+
 @dataclass(slots=True, eq=False)
 class Call:
     """One logical call, while it is under way."""
@@ -226,6 +265,10 @@ class Call:
     """Whether the request's body can be sent a second time."""
     trace: Any = None
     """What telemetry keeps of the call while it is under way."""
+    wire: Wire | None = None
+    """The request itself, where a policy has to look at more than its body."""
+    cache_wish: CacheWish = CacheWish()  # noqa: RUF009 - it never changes
+    cache: CacheUse | None = None
     hides_usage: bool = False
     """We asked for the usage chunk of a stream, the caller did not: it is taken out again."""
     attempts: list[Attempt] = field(default_factory=list)
@@ -238,7 +281,7 @@ class Attempt:
     id: str
     call: Call
     index: int  # 0 is the first
-    role: str = "primary"  # why it was made: primary, retry, or without_usage (see flow)
+    role: str = "primary"  # why it was made: primary, retry, without_usage, or cache: not made at all
     state: State = "sent"
     status: Status = "ok"
     http_status: int | None = None
@@ -254,6 +297,8 @@ class Attempt:
     waited_s: float = 0.0  # before this attempt was sent
     first_token_ns: int | None = None  # since the call started
     delivered: bool = False  # the caller has seen a part of the answer: there is no way back
+    finished: bool = True  # a stream said that it was over
+    body: bytes | None = None  # the answer, for the cache, until it has it
 
 
 class Receipt(NamedTuple):
@@ -295,6 +340,28 @@ class Receipt(NamedTuple):
     tags: Mapping[str, str]
     run_id: str | None
     run_name: str | None
+    cache: CacheStatus | None = None
+    cache_reason: str | None = None
+    cache_key: str | None = None
+    cache_age_s: float | None = None
+
+    @property
+    def saved_nano(self) -> int | None:
+        """What the cache saved: what the answer would have cost today, less what was spent all the same.
+
+        0 for an answer that did not come from the cache; ``None`` where no price is known.
+        """
+        if self.cache not in FROM_CACHE:
+            return 0
+        if self.baseline_nano is None or self.cost_nano is None:
+            return None
+        return self.baseline_nano - self.cost_nano
+
+    @property
+    def saved_usd(self) -> float | None:
+        """``saved_nano`` in dollars, for reading."""
+        saved = self.saved_nano
+        return None if saved is None else saved / 1e9
 
     @property
     def cost_usd(self) -> float | None:

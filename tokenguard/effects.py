@@ -7,9 +7,58 @@ that was cancelled and a stream that was dropped all come back as something to l
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from tokenguard.call import Answered, Attempt, Receipt
+
+if TYPE_CHECKING:  # a guard without a cache does not load it
+    from tokenguard.cache import Plan
+    from tokenguard.cache.entry import Entry
+    from tokenguard.cache.flight import Flight
+
+
+class Find(NamedTuple):
+    """Look in the cache. Answered with a :class:`~tokenguard.cache.Found`, whatever fails."""
+
+    plan: Plan
+    refresh: bool
+    leads: bool
+
+
+class Await(NamedTuple):
+    """Wait until a call that is under way has its answer, or begins to stream it, but no longer than this.
+
+    Answered with ``None``, or with a :class:`Failure` if the wait was cancelled.
+    """
+
+    flight: Flight
+    seconds: float
+
+
+class Join(NamedTuple):
+    """Make the stream of a call that is under way the reply, from its beginning.
+
+    Answered with a :class:`Reply`, or with ``None`` where it was given up.
+    """
+
+    flight: Flight
+
+
+class Replay(NamedTuple):
+    """Make an answer from the cache the reply. Answered with a :class:`Reply`, or with a :class:`Failure`."""
+
+    entry: Entry
+
+
+class Keep(NamedTuple):
+    """Give an answer to whoever waits for it, and to the cache if it is to be kept. Never waits.
+
+    Answered with ``None``.
+    """
+
+    plan: Plan
+    entry: Entry
+    keeps: bool
 
 
 class Open(NamedTuple):
@@ -40,6 +89,10 @@ class Deliver(NamedTuple):
     """
 
     reply: Reply
+    keeps: int = 0
+    """The body is wanted at the end, if it is no larger than this."""
+    flight: Flight | None = None
+    """Others follow the stream."""
 
 
 class Sleep(NamedTuple):
@@ -60,7 +113,7 @@ class Finish(NamedTuple):
     receipt: Receipt
 
 
-Effect = Open | Send | Read | Deliver | Sleep | Settle | Finish
+Effect = Find | Await | Join | Replay | Open | Send | Read | Deliver | Sleep | Keep | Settle | Finish
 Flow = Generator[Effect, Any, "Reply | Failure"]
 
 
@@ -142,3 +195,7 @@ class End(NamedTuple):
     elapsed_ns: int
     first_token_ns: int | None
     error: BaseException | None = None
+    finished: bool = False
+    """Whether the answer said that it was over."""
+    body: bytes | None = None
+    """What the caller was given, where it was wanted and is not too large."""

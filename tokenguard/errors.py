@@ -43,6 +43,14 @@ class UnpricedModelError(GuardError):
     """
 
 
+class CacheMissError(GuardError):
+    """``cache="only"`` was asked for, and the answer is not in the cache. Nothing was sent.
+
+    What to do: make the call once without ``cache="only"``, or find out why its answer was not kept:
+    the receipt's ``cache_reason`` and ``tokenguard cache stats`` say so.
+    """
+
+
 class NotWrappableError(GuardError, TypeError):
     """The object given to ``wrap()`` is not a client of the openai or anthropic SDK.
 

@@ -8,33 +8,71 @@ written once for threads and for event loops, and how a test drives a whole call
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tokenguard import faults
-from tokenguard.call import Answered, Attempt, Call, Charge, CostBasis, Line, Meter, Receipt, Usage, Where
+from tokenguard.call import (
+    CACHED_PRICE,
+    Answered,
+    Attempt,
+    CacheStatus,
+    Call,
+    Charge,
+    CostBasis,
+    Line,
+    Meter,
+    Receipt,
+    Usage,
+    Where,
+)
 from tokenguard.dialects import Dialect
 from tokenguard.dialects.words import made_text, sent_text
 from tokenguard.effects import (
+    Await,
     Body,
     Deliver,
     Effect,
     End,
     Failure,
+    Find,
     Finish,
     Flow,
+    Join,
+    Keep,
     Open,
     Read,
+    Replay,
     Reply,
     Send,
     Settle,
     Sleep,
 )
-from tokenguard.errors import UnpricedModelError
+from tokenguard.errors import CacheMissError, UnpricedModelError
 from tokenguard.pricing import PriceBook
 from tokenguard.retry import Retry
 from tokenguard.telemetry import Telemetry
 from tokenguard.tokens.estimate import estimate
 from tokenguard.wire_json import decoded
+
+if TYPE_CHECKING:  # a guard without a cache does not load it
+    from tokenguard.cache import Found, Plan, ResponseCache
+    from tokenguard.cache.entry import Entry
+    from tokenguard.cache.flight import Flight
+
+_HIT: Final[CacheStatus] = "hit"
+_COALESCED: Final[CacheStatus] = "coalesced"
+
+
+class _NotCached(NamedTuple):
+    """What is said of the cache where there is none."""
+
+    status: None = None
+    reason: None = None
+    key: None = None
+    age_s: None = None
+
+
+_NOT_CACHED: Final = _NotCached()
 
 
 class Policies(NamedTuple):
@@ -45,48 +83,139 @@ class Policies(NamedTuple):
     telemetry: Telemetry
     refuse_unpriced: bool
     new_id: Callable[[int], str]
+    cache: ResponseCache | None = None
 
 
 def flow(call: Call, dialect: Dialect, policies: Policies) -> Flow:
-    """A metered call: attempts until one answers or no further one is worth it, each written down."""
+    """A metered call: answered from the cache, or by attempts until one succeeds or no other is worth it."""
     if policies.refuse_unpriced:
         _refuse_unpriced(call, policies)  # raises before a cent is spent
-    call.trace = call.trace or policies.telemetry.started(call)  # a redirected call has begun already
-    role, waited = "primary", 0.0
-    while True:
-        attempt = _next_attempt(call, policies, role, waited)
-        outcome = yield from _attempt(attempt, dialect, policies)
-        yield Settle(attempt)
-        if attempt.status == "ok" or attempt.delivered:
-            break
-        refused = yield from _usage_was_refused(call, outcome)
-        if isinstance(refused, Failure):
-            outcome = refused
-            break
-        if refused:
-            role, waited = "without_usage", 0.0
-            continue
-        wait = _wait(call, outcome, policies)
-        if wait is None:
-            break
-        policies.telemetry.retrying(call.trace, attempt, wait)
-        interrupted = yield Sleep(wait)
-        if interrupted:
-            outcome = interrupted
-            break
-        role, waited = "retry", wait
+    plan = _plan(call, dialect, policies)
+    call.trace = call.trace or policies.telemetry.started(call, looks_up=plan is not None)
+    try:
+        outcome = yield from _from_cache(call, plan, policies)
+        if outcome is None:
+            outcome = yield from _from_provider(call, dialect, plan, policies)
+        if plan is not None and plan.stale is not None and _may_be_stale(outcome):
+            outcome = (yield from _replayed(call, plan.stale, "stale", policies)) or outcome
+    finally:
+        if plan is not None and policies.cache is not None:
+            policies.cache.let_go(plan)  # whoever waits for us asks for itself
     if isinstance(outcome, Reply) and outcome.redirects:
         return outcome  # a part of this call, which goes on at the next hop
     receipt = _receipt(call, policies)
-    policies.telemetry.finished(call.trace, receipt, attempt)
+    policies.telemetry.finished(call.trace, receipt, call.attempts[-1])
     yield Finish(receipt)
+    if isinstance(outcome, CacheMissError):
+        raise outcome
     if isinstance(outcome, Reply):
         outcome.receipt = receipt
     return outcome
 
 
+def _plan(call: Call, dialect: Dialect, policies: Policies) -> Plan | None:
+    """What the call wants of the cache; nothing where a redirect led here, or where the cache is broken."""
+    if policies.cache is None or call.attempts:
+        return None
+    try:
+        return policies.cache.plan(call, dialect)
+    except Exception as fault:
+        faults.note("cache.plan", fault)
+        return None
+
+
+def _from_cache(
+    call: Call, plan: Plan | None, policies: Policies
+) -> Generator[Effect, Any, Reply | Failure | CacheMissError | None]:
+    """An answer that is there, or that somebody else is about to bring; ``None`` where we have to ask."""
+    if plan is None or policies.cache is None:
+        return _not_asked(call) if call.cache_wish.use == "only" else None
+    refresh, only = call.cache_wish.use == "refresh", call.cache_wish.use == "only"
+    left_s, status = policies.cache.wait_s, _HIT
+    while True:
+        found: Found | Failure = yield Find(plan, refresh=refresh, leads=not only)
+        if isinstance(found, Failure):
+            return _interrupted(call, found, policies)
+        if found.entry is not None:
+            return (yield from _replayed(call, found.entry, status, policies))
+        if found.what == "lead" or left_s <= 0:
+            break
+        status = _COALESCED
+        if found.flight is None:  # another process asks
+            left_s -= policies.cache.poll_s
+            interrupted = yield Sleep(policies.cache.poll_s)
+        else:
+            interrupted = yield Await(found.flight, left_s)
+            left_s = 0
+            joined = yield from _joined(call, found.flight, policies)
+            if joined is not None:
+                return joined
+        if interrupted:
+            return _interrupted(call, interrupted, policies)
+    policies.telemetry.looked_up(call, found.elapsed_ns)
+    return _not_asked(call) if only else None
+
+
+def _joined(call: Call, flight: Flight, policies: Policies) -> Generator[Effect, Any, Reply | Failure | None]:
+    """The answer of a call that was under way; ``None`` where it brought none."""
+    if flight.entry is not None:
+        return (yield from _replayed(call, flight.entry, _COALESCED, policies))
+    if flight.head is None:
+        return None
+    reply: Reply | None = yield Join(flight)
+    if reply is None:
+        return None
+    if call.cache is not None:
+        call.cache.status, call.cache.age_s = _COALESCED, 0.0
+    policies.telemetry.looked_up(call, reply.elapsed_ns)
+    attempt = _next_attempt(call, policies, "cache", 0.0)
+    attempt.http_status, attempt.provider_request_id = reply.status, flight.head.request_id
+    end: End = yield Deliver(reply)
+    brought: Entry | None = flight.entry
+    _settle_stream(attempt, end if brought is None else end._replace(answered=brought.answered), policies)
+    _free(attempt, policies)
+    yield Settle(attempt)
+    return reply
+
+
+def _interrupted(call: Call, failure: Failure, policies: Policies) -> Failure:
+    """The caller gave up before anything was sent."""
+    _settle_failure(_next_attempt(call, policies, "cache", 0.0), failure, policies)
+    return failure
+
+
+def _from_provider(
+    call: Call, dialect: Dialect, plan: Plan | None, policies: Policies
+) -> Generator[Effect, Any, Reply | Failure]:
+    """Attempts, each written down, until one answers or no further one is worth it."""
+    role, waited = "primary", 0.0
+    while True:
+        attempt = _next_attempt(call, policies, role, waited)
+        outcome = yield from _attempt(attempt, dialect, policies, plan)
+        entry = _entry(attempt, outcome, plan, policies)
+        yield Settle(attempt)
+        if entry is not None and plan is not None:
+            yield Keep(plan, entry, keeps=call.cache is not None and call.cache.reason is None)
+        if attempt.status == "ok" or attempt.delivered:
+            return outcome
+        refused = yield from _usage_was_refused(call, outcome)
+        if isinstance(refused, Failure):
+            return refused
+        if refused:
+            role, waited = "without_usage", 0.0
+            continue
+        wait = _wait(call, outcome, policies)
+        if wait is None:
+            return outcome
+        policies.telemetry.retrying(call.trace, attempt, wait)
+        interrupted: Failure | None = yield Sleep(wait)
+        if interrupted:
+            return interrupted
+        role, waited = "retry", wait
+
+
 def _attempt(
-    attempt: Attempt, dialect: Dialect, policies: Policies
+    attempt: Attempt, dialect: Dialect, policies: Policies, plan: Plan | None
 ) -> Generator[Effect, Any, Reply | Failure]:
     """One request: written down, sent, and settled by what came of it."""
     outcome: Reply | Failure = (yield Open(attempt)) or (yield Send(attempt))
@@ -95,19 +224,99 @@ def _attempt(
         if outcome.status >= 300:
             _released(attempt, outcome.elapsed_ns, str(outcome.status))
         elif outcome.streams:
-            end = yield Deliver(outcome)  # the caller reads on; we are back once it is over
+            # The caller reads on; we are back once it is over.
+            end = yield (Deliver(outcome) if plan is None else _shared(outcome, plan, policies))
             _settle_stream(attempt, end, policies)
         elif outcome.is_json:
             body = yield Read(outcome)
             if isinstance(body, Failure):
                 outcome = body
             else:
+                attempt.body = body.content
                 _settle_body(attempt, dialect, body, policies)
         else:
             _settle_usage(attempt, Answered(), outcome.elapsed_ns, policies)
     if isinstance(outcome, Failure):
         _settle_failure(attempt, outcome, policies)
     return outcome
+
+
+def _replayed(
+    call: Call, entry: Entry, status: CacheStatus, policies: Policies
+) -> Generator[Effect, Any, Reply | Failure]:
+    """An answer from the cache: nothing is billed for it, and its worth is what it would cost today."""
+    outcome: Reply | Failure = yield Replay(entry)
+    if isinstance(outcome, Failure):
+        return outcome
+    elapsed_ns = outcome.elapsed_ns
+    if call.cache is not None:
+        call.cache.status, call.cache.reason = status, None
+        call.cache.age_s = max(0.0, (call.started_ns + elapsed_ns - entry.stored_ns) / 1e9)
+    if not call.attempts:
+        policies.telemetry.looked_up(call, elapsed_ns)
+    attempt = _next_attempt(call, policies, "cache", 0.0)
+    attempt.state, attempt.http_status = "settled", entry.status
+    attempt.provider_request_id = entry.request_id
+    _price(attempt, entry.answered, entry.answered.usage, elapsed_ns, policies)
+    _free(attempt, policies)
+    yield Settle(attempt)
+    return outcome
+
+
+def _free(attempt: Attempt, policies: Policies) -> None:
+    """Nothing is billed for what was given again: its quantities have the price 0."""
+    usage = attempt.usage.meters if attempt.usage is not None else {}
+    lines = tuple([Line(meter, n, "0", CACHED_PRICE, 0) for meter, n in usage.items() if n])
+    price_set = attempt.charge.price_set if attempt.charge else _price_set(policies)
+    attempt.charge, attempt.basis = Charge(0, 0, lines, price_set), CostBasis.CACHED
+
+
+def _not_asked(call: Call) -> CacheMissError:
+    """The answer is not in the cache, and the caller wants it from nowhere else."""
+    attempt = Attempt(call.id, call, 0, "cache")
+    _released(attempt, 0, CacheMissError.__name__)
+    call.attempts.append(attempt)
+    why = f" ({call.cache.reason})" if call.cache is not None and call.cache.reason else ""
+    return CacheMissError(
+        f"cache='only', but the answer of {call.asked.model!r} to this request is not in the cache{why}; "
+        "nothing was sent"
+    )
+
+
+def _may_be_stale(outcome: Reply | Failure | CacheMissError) -> bool:
+    """Whether the provider is overloaded or out of reach: an old answer is better than none."""
+    if isinstance(outcome, Reply):
+        return outcome.status == 429 or outcome.status >= 500
+    return isinstance(outcome, Failure) and outcome.retryable and not outcome.cancelled
+
+
+def _shared(reply: Reply, plan: Plan, policies: Policies) -> Deliver:
+    """The delivery of a stream that is kept, and that others may follow."""
+    largest = policies.cache.settings.max_entry_bytes if policies.cache is not None else 0
+    return Deliver(reply, keeps=largest, flight=plan.leads)
+
+
+def _entry(attempt: Attempt, outcome: Reply | Failure, plan: Plan | None, policies: Policies) -> Entry | None:
+    """The answer for the cache and for whoever waits for it; ``None`` where there is no whole one."""
+    if plan is None or policies.cache is None or not isinstance(outcome, Reply):
+        return None
+    body, attempt.body = attempt.body, None
+    usage = attempt.usage if attempt.usage is not None and not attempt.usage.estimated else None
+    try:
+        return policies.cache.entry(
+            attempt.call,
+            plan,
+            status=outcome.status,
+            kind=outcome.kind,
+            body=body,
+            finished=attempt.finished,
+            answered=attempt.answered._replace(usage=usage),
+            request_id=attempt.provider_request_id,
+            now_ns=attempt.ended_ns or attempt.call.started_ns,
+        )
+    except Exception as fault:
+        faults.note("cache.keep", fault)
+        return None
 
 
 def unmetered(call: Call, policies: Policies) -> Flow:
@@ -208,6 +417,7 @@ def _settle_body(attempt: Attempt, dialect: Dialect, body: Body, policies: Polic
 def _settle_stream(attempt: Attempt, end: End, policies: Policies) -> None:
     """The stream is over, one way or another: settle to its usage, or to what was delivered."""
     attempt.delivered = True
+    attempt.finished, attempt.body = end.finished, end.body
     attempt.first_token_ns = end.first_token_ns
     _settle_usage(attempt, end.answered, end.elapsed_ns, policies, cut=end.how != "complete")
     if attempt.status == "error":
@@ -323,7 +533,7 @@ def _receipt(call: Call, policies: Policies) -> Receipt:
     """What the call came to: the last attempt's answer, and the cost of them all."""
     last = call.attempts[-1]
     where, answered = call.where, last.answered
-    total = _total(call.attempts)
+    total, used = _total(call.attempts), call.cache or _NOT_CACHED
     return Receipt(
         call_id=call.id,
         started_ns=call.started_ns,
@@ -351,12 +561,16 @@ def _receipt(call: Call, policies: Policies) -> Receipt:
         baseline_nano=0 if last.basis is CostBasis.NONE else last.baseline_nano,
         cost_basis=last.basis,
         price_set=_price_set(policies),
-        attempts=len(call.attempts),
+        attempts=sum([attempt.role != "cache" for attempt in call.attempts]),
         waited_s=total.waited_s,
         anomalies=total.anomalies,
         tags=call.tags,
         run_id=call.run_id,
         run_name=call.run_name,
+        cache=used.status,
+        cache_reason=used.reason,
+        cache_key=used.key,
+        cache_age_s=used.age_s,
     )
 
 

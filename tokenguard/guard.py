@@ -14,10 +14,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from tokenguard import faults
-from tokenguard.call import Call, Receipt, uuid7
+from tokenguard.call import FROM_CACHE, Call, Receipt, uuid7
 from tokenguard.errors import ConfigError, LedgerError
 from tokenguard.flow import Policies
 from tokenguard.ledger import Ledger, SqliteLedger, default_path
@@ -29,6 +29,9 @@ from tokenguard.telemetry import Telemetry, TelemetrySettings
 from tokenguard.transport import dropped
 from tokenguard.transport.exchange import CALL_ID, Clock, Services
 from tokenguard.wishes import checked_tags, within
+
+if TYPE_CHECKING:  # a guard without a cache does not load it
+    from tokenguard.cache import Cache, ResponseCache
 
 Client = TypeVar("Client")
 Observer = Callable[[Receipt], None]
@@ -66,6 +69,7 @@ class Guard:
         on_unpriced: ``refuse`` raises :class:`UnpricedModelError` before anything is sent.
         telemetry: What to emit to OpenTelemetry.
         tags: Tags on every call; the context's tags are added to them.
+        cache: Answer a request with the answer that the same request got before; off unless asked for.
         stream_usage: Ask for the usage of OpenAI chat streams that did not ask for it, and take the
             extra chunk out again.
         clock: Where time comes from; the ``time`` module, but for tests.
@@ -79,6 +83,7 @@ class Guard:
         self,
         *,
         retry: Retry | int | None = Retry(),  # noqa: B008 - frozen
+        cache: Cache | None = None,
         ledger: str | Path | Ledger | None = "default",
         durability: Literal["normal", "full"] = "normal",
         prices: Sequence[PriceOverride] = (),
@@ -95,7 +100,8 @@ class Guard:
         self.retry = Retry(retries=retry) if isinstance(retry, int) else retry
         self.ledger = _ledger(ledger, durability)
         self.prices = PriceBook(prices, deployments or {})
-        self.telemetry = Telemetry(telemetry, tree=explicit)
+        self.cache = None if cache is None else _response_cache(cache)
+        self.telemetry = Telemetry(telemetry, tree=explicit or cache is not None)
         self._receipts: OrderedDict[str, Receipt] = OrderedDict()
         self._lock = threading.RLock()
         self._clock = clock
@@ -103,6 +109,7 @@ class Guard:
         self._services = Services(
             policies=Policies(
                 prices=self.prices,
+                cache=self.cache,
                 retry=self.retry,
                 telemetry=self.telemetry,
                 refuse_unpriced=on_unpriced == "refuse",
@@ -207,13 +214,17 @@ class Guard:
         return None
 
     def flush(self, timeout_s: float = 10.0) -> bool:
-        """Wait until everything that is over is in the ledger; False if that took too long."""
+        """Wait until everything that is over is in the ledger and the cache; False if that took too long."""
         dropped.flush(timeout_s)
+        if self.cache is not None and not self.cache.flush(timeout_s):
+            return False
         return self.ledger.flush(timeout_s) if self.ledger is not None else True
 
     def close(self) -> None:
-        """Flush and close the ledger. Clients go on working, unrecorded."""
+        """Flush and close the ledger and the cache. Clients go on working, unrecorded."""
         dropped.flush()
+        if self.cache is not None:
+            self.cache.close()
         if self.ledger is not None:
             self.ledger.close()
 
@@ -231,7 +242,9 @@ class Guard:
     def _finished(self, receipt: Receipt, call: Call) -> None:
         """Remember a receipt and hand it to whoever observes."""
         with self._lock:
-            for key in (receipt.call_id, receipt.provider_request_id, receipt.response_id):
+            keys = (receipt.call_id, receipt.provider_request_id, receipt.response_id)
+            # An answer from the cache has the ids of the call that it was made for, whose receipt stays.
+            for key in keys[:1] if receipt.cache in FROM_CACHE else keys:
                 if key:
                     self._receipts[key] = receipt
                     self._receipts.move_to_end(key)
@@ -254,6 +267,19 @@ class Guard:
     def _record_outcome(self, run: Run, kind: str, value: float | None) -> None:
         if self.ledger is not None:
             self.ledger.outcome(kind, run_id=run.id, customer=run.tags.get("customer"), value=value)
+
+
+def _response_cache(settings: Cache) -> ResponseCache:
+    """The cache that the settings describe, with its store."""
+    from tokenguard.cache import ResponseCache
+
+    store = settings.store
+    if isinstance(store, str | Path):
+        from tokenguard.cache.disk import DiskStore, default_directory
+
+        directory = default_directory() if store == "disk" else store
+        store = DiskStore(directory, max_bytes=settings.max_bytes)
+    return ResponseCache(settings, store)
 
 
 def _ledger(given: str | Path | Ledger | None, durability: Literal["normal", "full"]) -> Ledger | None:

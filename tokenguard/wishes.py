@@ -6,13 +6,15 @@ headers instead, which never leave the process: the seam takes them off before a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
+from tokenguard.call import CacheWish
+from tokenguard.durations import Duration, seconds
 from tokenguard.errors import ConfigError
 from tokenguard.run import Run, by_id
 
@@ -22,6 +24,12 @@ _RUN: Final = PREFIX + "run"
 _RUN_NAME: Final = PREFIX + "run-name"
 _MODEL: Final = PREFIX + "model"
 _RETRIES: Final = PREFIX + "retries"
+_CACHE: Final = PREFIX + "cache"
+_CACHE_TTL: Final = PREFIX + "cache-ttl"
+_CACHE_TAGS: Final = PREFIX + "cache-tags"
+
+CacheUsed = Literal["use", "bypass", "refresh", "only"]
+_USES: Final = get_args(CacheUsed)
 
 
 class Wishes(NamedTuple):
@@ -32,6 +40,7 @@ class Wishes(NamedTuple):
     run_name: str | None = None
     model: str | None = None
     retries: int | None = None
+    cache: CacheWish = CacheWish()
 
 
 _NONE: Final = Wishes()
@@ -45,7 +54,13 @@ def current() -> Wishes:
 
 @contextmanager
 def context(
-    *, tags: Mapping[str, str] | None = None, model: str | None = None, retries: int | None = None
+    *,
+    tags: Mapping[str, str] | None = None,
+    model: str | None = None,
+    retries: int | None = None,
+    cache: CacheUsed | None = None,
+    cache_ttl: Duration | None = None,
+    cache_tags: Sequence[str] = (),
 ) -> Iterator[None]:
     """Set wishes for every call made inside the ``with`` block, on top of those already set.
 
@@ -58,11 +73,16 @@ def context(
         tags: Added to the tags already set; a tag set again takes the new value.
         model: Use this model whatever the call names (on Azure: the deployment of this name).
         retries: Further attempts after the first, instead of the guard's number.
+        cache: ``bypass`` leaves the guard's cache alone; ``refresh`` asks the provider and keeps the new
+            answer; ``only`` raises :class:`CacheMissError` rather than ask; ``use`` is as usual.
+        cache_ttl: For how long the answer is good, instead of the cache's ``ttl``.
+        cache_tags: Added to the tags that the answer can be invalidated by.
 
     Raises:
-        ConfigError: A tag is not a string, or ``retries`` is negative.
+        ConfigError: A tag is not a string, ``retries`` is negative, or a wish of the cache makes no sense.
     """
-    token = _current.set(_refined(_current.get(), tags, model, retries))
+    wish = _cache_wish(_current.get().cache, cache, cache_ttl, cache_tags)
+    token = _current.set(_refined(_current.get(), tags, model, retries, wish))
     try:
         yield
     finally:
@@ -82,7 +102,13 @@ def within(run: Run) -> Iterator[Run]:
 
 
 def headers(
-    *, tags: Mapping[str, str] | None = None, model: str | None = None, retries: int | None = None
+    *,
+    tags: Mapping[str, str] | None = None,
+    model: str | None = None,
+    retries: int | None = None,
+    cache: CacheUsed | None = None,
+    cache_ttl: Duration | None = None,
+    cache_tags: Sequence[str] = (),
 ) -> dict[str, str]:
     """The current wishes, and those given here, as request headers.
 
@@ -94,7 +120,8 @@ def headers(
     Raises:
         ConfigError: As :func:`context`.
     """
-    wishes = _refined(_current.get(), tags, model, retries)
+    wish = _cache_wish(_current.get().cache, cache, cache_ttl, cache_tags)
+    wishes = _refined(_current.get(), tags, model, retries, wish)
     made: dict[str, str] = {}
     if wishes.tags:
         made[_TAGS] = urlencode(wishes.tags)
@@ -106,6 +133,12 @@ def headers(
         made[_MODEL] = quote(wishes.model)
     if wishes.retries is not None:
         made[_RETRIES] = str(wishes.retries)
+    if wish.use != "use":
+        made[_CACHE] = wish.use
+    if wish.ttl_s is not None:
+        made[_CACHE_TTL] = str(wish.ttl_s)
+    if wish.tags:
+        made[_CACHE_TAGS] = ",".join(map(quote, wish.tags))
     return made
 
 
@@ -132,6 +165,29 @@ def from_headers(found: Mapping[str, str]) -> Wishes:
         dict(parse_qsl(found.get(_TAGS, ""), keep_blank_values=True)),
         unquote(found[_MODEL]) if _MODEL in found else None,
         int(retries) if retries is not None else None,
+        _cache_wish_from(found, wishes.cache),
+    )
+
+
+def _cache_wish_from(found: Mapping[str, str], outer: CacheWish) -> CacheWish:
+    ttl = found.get(_CACHE_TTL)
+    if ttl is not None and ttl.replace(".", "", 1).isdecimal():
+        ttl += "s"
+    tags = [unquote(tag) for tag in found.get(_CACHE_TAGS, "").split(",") if tag]
+    return _cache_wish(outer, found.get(_CACHE), ttl, tags)
+
+
+def _cache_wish(outer: CacheWish, use: str | None, ttl: Duration | None, tags: Sequence[str]) -> CacheWish:
+    if use is None and ttl is None and not tags:
+        return outer
+    if use is not None and use not in _USES:
+        raise ConfigError(f"cache={use!r}: give one of {', '.join(map(repr, _USES))}")
+    if isinstance(tags, str) or not all(isinstance(tag, str) and tag for tag in tags):
+        raise ConfigError(f"cache_tags={tags!r}: give a tuple of texts")
+    return CacheWish(
+        use or outer.use,  # type: ignore[arg-type] # checked above
+        outer.ttl_s if ttl is None else seconds(ttl, "cache_ttl"),
+        (*outer.tags, *(tag for tag in tags if tag not in outer.tags)),
     )
 
 
@@ -147,11 +203,18 @@ def checked_tags(tags: Mapping[str, str], where: str) -> dict[str, str]:
     return dict(tags)
 
 
-def _refined(outer: Wishes, tags: Mapping[str, str] | None, model: str | None, retries: int | None) -> Wishes:
+def _refined(
+    outer: Wishes,
+    tags: Mapping[str, str] | None,
+    model: str | None,
+    retries: int | None,
+    cache: CacheWish,
+) -> Wishes:
     if retries is not None and (isinstance(retries, bool) or retries < 0):
         raise ConfigError(f"retries={retries!r}: give 0 (never try again) or more")
     return outer._replace(
         tags={**outer.tags, **checked_tags(tags, "tags")} if tags else outer.tags,
         model=model or outer.model,
         retries=outer.retries if retries is None else retries,
+        cache=cache,
     )

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from tokenguard.ledger import lock
-from tokenguard.ledger.rows import Row, Settlement
+from tokenguard.ledger.rows import CLOSING, Row, Settlement
 from tokenguard.wire_json import decoded, encoded
 
 FORMAT: Final = "tokenguard-journal-1"
@@ -272,6 +272,11 @@ def read(fd: int) -> Notes | None:
     return Notes(under_way, list(notes.settled.values()), notes.outcomes, unreadable)
 
 
+def _whole(closing: list[Any]) -> Row:
+    """A row of a version that knew fewer columns, with the rest of them empty."""
+    return (*closing, *(None,) * (len(CLOSING) - len(closing)))
+
+
 class _Notes(NamedTuple):
     """What was read so far."""
 
@@ -292,7 +297,7 @@ class _Notes(NamedTuple):
         elif kind == _SETTLED:
             attempt_id, closing, lines, price_set = fields
             settlement = Settlement(
-                self.opened[attempt_id], tuple(closing), list(map(tuple, lines)), price_set
+                self.opened[attempt_id], _whole(closing), list(map(tuple, lines)), price_set
             )
             self.settled[attempt_id] = settlement
         elif kind == _OUTCOME:

@@ -60,6 +60,10 @@ class Row:
     """Attempts that are under way."""
     failed: int
     """Attempts that ended in an error."""
+    cached_calls: int
+    """Calls answered from the response cache: they cost nothing, and their tokens are not counted again."""
+    saved_nano: int
+    """What those would have cost, where a price is known."""
 
     @property
     def estimated_share(self) -> float:
@@ -98,7 +102,7 @@ _END_NS: Final = 2**63  # SQLite's integers have 64 bits: times from 1677 to 226
 
 _SUMS: Final = """
     count(DISTINCT logical_id),
-    count(*),
+    coalesce(sum(role <> 'cache'), 0),
     coalesce(sum(input_tokens), 0),
     coalesce(sum(cached_tokens), 0),
     coalesce(sum(output_tokens), 0),
@@ -111,11 +115,14 @@ _SUMS: Final = """
     coalesce(sum(cost_basis = 'unmetered'), 0),
     coalesce(sum(state = 'unknown'), 0),
     coalesce(sum(state = 'sent'), 0),
-    coalesce(sum(status = 'error'), 0)"""
+    coalesce(sum(status = 'error'), 0),
+    coalesce(sum(role = 'cache' AND status = 'ok'), 0),
+    coalesce(sum(baseline_nano) FILTER (WHERE role = 'cache' AND status = 'ok'), 0)"""
 
 _COLUMNS: Final = {
     "model": "coalesce(model_served, model_requested)",
     "run": "run_id",
+    "cache": "cache",
     "stream": "CASE stream WHEN 1 THEN 'yes' ELSE 'no' END",
 } | {
     name: name
@@ -259,7 +266,7 @@ def _sums(
         raise LedgerError(
             f"the ledger could not be read: {error}. If it is damaged, restore a copy."
         ) from error
-    return [row for row in rows if row.attempts], total[0]
+    return [row for row in rows if row.calls], total[0]
 
 
 def _spans(

@@ -25,6 +25,7 @@ CLOSING: Final = (
     *("input_tokens", "cached_tokens", "output_tokens", "reasoning"),
     *("cost_nano", "list_cost_nano", "baseline_nano", "cost_basis", "price_set"),
     *("provider_request_id", "response_id", "anomalies", "usage_raw"),
+    *("cache", "cache_reason", "cache_key"),
 )
 """The columns that are known once it is over, in the order of :func:`settlement`'s ``closing``."""
 
@@ -118,12 +119,13 @@ def settlement(attempt: Attempt, begun: Row | None) -> Settlement:
         begun: Its :func:`opening`, if that was written down; it may have been impossible.
     """
     answered, charge, usage, basis = attempt.answered, attempt.charge, attempt.usage, attempt.basis
+    used = attempt.call.cache
     cost = listed = 0 if basis is CostBasis.NONE else None
     price_set = None
     if charge is not None:
         cost, listed, price_set = charge.cost_nano, charge.list_cost_nano, charge.price_set
     sent = cached = made = None
-    if usage is not None and usage.meters:
+    if usage is not None and usage.meters and basis is not CostBasis.CACHED:  # nothing was used again
         sent, cached, made = usage.input_tokens, _cached(usage), usage.output_tokens
     closing = (
         attempt.state,
@@ -148,6 +150,9 @@ def settlement(attempt: Attempt, begun: Row | None) -> Settlement:
         answered.response_id,
         ",".join(attempt.anomalies) or None,
         encoded(usage.raw).decode() if usage and usage.raw is not None else None,
+        used.status if used is not None else None,
+        used.reason if used is not None else None,
+        used.key if used is not None else None,
     )
     lines = _lines(attempt.id, usage, charge)
     return Settlement(begun or opening(attempt), closing, lines, price_set)

@@ -192,6 +192,107 @@ SELECT
 FROM call
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"""
 
+# Version 2: what the cache did. An answer from it is a row that was no attempt.
+_V_CALLS_2: Final = """
+CREATE VIEW v_calls AS
+WITH total AS (
+    SELECT
+        logical_id,
+        sum(role <> 'cache') AS attempts,
+        max(attempt) AS last_attempt,
+        min(ts_start) AS ts_start,
+        max(ts_end) AS ts_end,
+        sum(input_tokens) AS input_tokens,
+        sum(cached_tokens) AS cached_tokens,
+        sum(output_tokens) AS output_tokens,
+        sum(reasoning) AS reasoning,
+        sum(cost_nano) AS cost_nano,
+        sum(list_cost_nano) AS list_cost_nano,
+        sum(baseline_nano) AS baseline_nano,
+        sum(baseline_nano) FILTER (WHERE role = 'cache') AS saved_nano,
+        sum(cost_nano IS NULL) AS uncosted_attempts
+    FROM call
+    GROUP BY logical_id
+)
+SELECT
+    total.logical_id AS call_id,
+    strftime('%Y-%m-%dT%H:%M:%S', total.ts_start / 1000000000, 'unixepoch')
+        || printf('.%03dZ', total.ts_start / 1000000 % 1000) AS started_at,
+    total.ts_start,
+    (total.ts_end - total.ts_start) / 1e9 AS duration_s,
+    last.first_token_ns / 1e9 AS first_token_s,
+    total.attempts,
+    last.state,
+    last.status,
+    last.http_status,
+    last.error_type,
+    last.finish_reasons,
+    last.provider,
+    last.channel,
+    last.region,
+    last.origin,
+    last.operation,
+    last.stream,
+    last.model_requested,
+    last.model_served,
+    last.service_tier,
+    last.project,
+    last.team,
+    last.environment,
+    last.feature,
+    last.customer,
+    last.user,
+    last.run_id,
+    last.run_name,
+    last.tags,
+    total.input_tokens,
+    total.cached_tokens,
+    total.output_tokens,
+    total.reasoning,
+    total.cost_nano,
+    total.cost_nano / 1e9 AS cost_usd,
+    total.list_cost_nano,
+    total.baseline_nano,
+    total.uncosted_attempts,
+    last.cost_basis,
+    last.price_set,
+    last.provider_request_id,
+    last.response_id,
+    last.cache,
+    last.cache_reason,
+    last.cache_key,
+    coalesce(total.saved_nano, 0) AS saved_nano
+FROM total
+JOIN call AS last ON last.logical_id = total.logical_id AND last.attempt = total.last_attempt"""
+
+_V_DAILY_2: Final = """
+CREATE VIEW v_daily AS
+SELECT
+    date(ts_start / 1000000000, 'unixepoch') AS day,
+    provider,
+    coalesce(model_served, model_requested) AS model,
+    operation,
+    project,
+    team,
+    environment,
+    feature,
+    customer,
+    count(DISTINCT logical_id) AS calls,
+    sum(role <> 'cache') AS attempts,
+    sum(coalesce(input_tokens, 0)) AS input_tokens,
+    sum(coalesce(cached_tokens, 0)) AS cached_tokens,
+    sum(coalesce(output_tokens, 0)) AS output_tokens,
+    sum(coalesce(cost_nano, 0)) AS cost_nano,
+    sum(coalesce(cost_nano, 0)) / 1e9 AS cost_usd,
+    sum(coalesce(list_cost_nano, 0)) AS list_cost_nano,
+    sum(coalesce(baseline_nano, 0)) AS baseline_nano,
+    sum(cost_nano IS NULL) AS uncosted_attempts,
+    sum(state = 'unknown') AS unknown_attempts,
+    sum(role = 'cache' AND status = 'ok') AS cache_hits,
+    coalesce(sum(baseline_nano) FILTER (WHERE role = 'cache'), 0) AS saved_nano
+FROM call
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"""
+
 MIGRATIONS: Final[Sequence[Sequence[str]]] = (
     (
         _CALL,
@@ -205,6 +306,15 @@ MIGRATIONS: Final[Sequence[Sequence[str]]] = (
         _PRICE_SET,
         _V_CALLS,
         _V_DAILY,
+    ),
+    (
+        "ALTER TABLE call ADD COLUMN cache TEXT",
+        "ALTER TABLE call ADD COLUMN cache_reason TEXT",
+        "ALTER TABLE call ADD COLUMN cache_key TEXT",
+        "DROP VIEW v_calls",
+        "DROP VIEW v_daily",
+        _V_CALLS_2,
+        _V_DAILY_2,
     ),
 )
 """What makes version n + 1 of version n: statements in order. The file's version is ``user_version``."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from opentelemetry.util.types import AttributeValue
 
-from tokenguard.call import Attempt, CostBasis, Meter, Receipt, Usage
+from tokenguard.call import FROM_CACHE, Attempt, CostBasis, Meter, Receipt, Usage
 from tokenguard.telemetry import semconv as sc
 from tokenguard.telemetry.modality import PRODUCED, READ, SENT, WRITTEN, by_modality
 from tokenguard.telemetry.request import put_request
@@ -28,15 +28,30 @@ def call_attributes(receipt: Receipt) -> Attributes:
     made: Attributes = {
         sc.CALL_ID: receipt.call_id,
         sc.OWN_REQUEST_MODEL: receipt.model_requested,
-        sc.OUTCOME: "provider" if receipt.status == "ok" else "error",
+        sc.OUTCOME: outcome(receipt),
         sc.ATTEMPTS: receipt.attempts,
     }
+    if receipt.cache is not None:
+        made[sc.CACHE_RESULT] = receipt.cache
+        if receipt.cache_reason is not None:
+            made[sc.CACHE_REASON] = receipt.cache_reason
+        if receipt.saved_nano:
+            made[sc.CACHE_SAVED] = receipt.saved_nano / 1e9
     if receipt.cost_nano is not None:
         made[sc.COST_CALL_TOTAL] = receipt.cost_nano / 1e9
     if receipt.baseline_nano is not None:
         made[sc.COST_BASELINE] = receipt.baseline_nano / 1e9
     _put_labels(made, receipt)
     return made
+
+
+def outcome(receipt: Receipt) -> str:
+    """Where the answer came from: ``provider``, ``cache_exact`` or ``cache_semantic``; else ``error``."""
+    if receipt.status != "ok":
+        return "error"
+    if receipt.cache in FROM_CACHE:
+        return "cache_semantic" if receipt.cache == "similar" else "cache_exact"
+    return "provider"
 
 
 def leaf_attributes(receipt: Receipt, attempt: Attempt, compat: Collection[str], retries: int) -> Attributes:

@@ -9,8 +9,9 @@ from typing import Final
 
 from opentelemetry.metrics import MeterProvider
 
-from tokenguard.call import Call, CostBasis, Receipt
+from tokenguard.call import FROM_CACHE, Call, CostBasis, Receipt
 from tokenguard.telemetry import semconv as sc
+from tokenguard.telemetry.attributes import outcome as outcome_of
 from tokenguard.telemetry.standard import standard
 from tokenguard.telemetry.sums import Labels, counter, histogram, meter_of
 
@@ -27,6 +28,8 @@ class Instruments:
         self.baseline = counter(meter, sc.METRIC_BASELINE, "USD", 1e9)
         self.calls = counter(meter, sc.METRIC_CALLS, "{call}")
         self.attempts = counter(meter, sc.METRIC_ATTEMPTS, "{attempt}")
+        self.lookups = counter(meter, sc.METRIC_CACHE_LOOKUPS, "{lookup}")
+        self.saved = counter(meter, sc.METRIC_CACHE_SAVED, "USD", 1e9)
         self.unpriced = counter(meter, sc.METRIC_UNPRICED, "{call}")
         self.unmetered = counter(meter, sc.METRIC_UNMETERED, "{request}")
 
@@ -53,11 +56,14 @@ class Metrics:
         to = self._to
         model = (sc.REQUEST_MODEL, call.asked.model)
         labels = ((sc.OPERATION, receipt.operation), (sc.PROVIDER, receipt.provider), model)
-        self._standard.finished(receipt, labels)
+        if receipt.cache not in FROM_CACHE:  # there was no inference
+            self._standard.finished(receipt, labels)
         tags = self._tag_labels(receipt)
         self._attempts(call, labels, tags)
-        outcome = (sc.OUTCOME, "provider" if receipt.status == "ok" else "error")
+        outcome = (sc.OUTCOME, outcome_of(receipt))
         to.calls.add(1, (outcome, *tags))
+        if receipt.cache is not None:
+            self._cache(receipt, tags)
         if receipt.cost_basis is CostBasis.UNPRICED:
             to.unpriced.add(1, (model,))
         if receipt.cost_nano:
@@ -65,10 +71,21 @@ class Metrics:
         if receipt.baseline_nano:
             to.baseline.add(receipt.baseline_nano, (*labels, *tags))
 
+    def _cache(self, receipt: Receipt, tags: Labels) -> None:
+        to, kind = self._to, "semantic" if receipt.cache == "similar" else "exact"
+        result = ((sc.CACHE_KIND, kind), (sc.CACHE_RESULT, str(receipt.cache)))
+        to.lookups.add(
+            1, (*result, (sc.CACHE_REASON, receipt.cache_reason)) if receipt.cache_reason else result
+        )
+        if receipt.saved_nano and receipt.saved_nano > 0:  # a counter never goes down
+            to.saved.add(receipt.saved_nano, ((sc.REQUEST_MODEL, receipt.model_requested), *tags))
+
     def _attempts(self, call: Call, labels: Labels, tags: Labels) -> None:
         """Count each attempt and its cost; what one cost is known even where another has no price."""
         to = self._to
         for attempt in call.attempts:
+            if attempt.role == "cache":
+                continue
             role = (sc.ATTEMPT_ROLE, attempt.role)
             to.attempts.add(1, (role, (sc.ERROR_TYPE, attempt.error_type)) if attempt.error_type else (role,))
             if attempt.charge is not None and attempt.charge.cost_nano:

@@ -7,6 +7,7 @@ added to them in Langfuse; a parent with a model is taken for an inference of it
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import Token
 from typing import Final
 
@@ -14,12 +15,13 @@ from opentelemetry import trace as otel
 from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
-from tokenguard.call import Attempt, Call, Receipt
+from tokenguard.call import FROM_CACHE, Attempt, Call, Receipt
 from tokenguard.telemetry import semconv as sc
 from tokenguard.telemetry.attributes import Attributes, call_attributes, cost_attributes, leaf_attributes
 
 _INFERENCES: Final = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
 _INFERENCE_SIGNS: Final = frozenset({sc.OPERATION, sc.OPENINFERENCE_KIND, "llm.request.type"})
+_NOTHING: Final[AbstractContextManager[None]] = nullcontext()
 _CLIENT: Final = SpanKind.CLIENT  # on Python 3.11, an enum's members are looked up by Python code
 
 
@@ -40,7 +42,7 @@ class Tracing:
         self._tree = tree
         self._tracer = otel.get_tracer("tokenguard", __version__)
 
-    def start(self, call: Call) -> Trace | None:
+    def start(self, call: Call, *, looks_up: bool = False) -> Trace | None:
         """Start the spans of a call below the current span; ``None`` where nobody would see them."""
         context = get_current()
         around = otel.get_current_span(context)
@@ -49,7 +51,35 @@ class Tracing:
         root = None
         if self._tree:
             root = self._span_of_call(call, context)
+            if root is around:
+                return None
+            if looks_up:
+                return Trace(self, None, root, None)
             context = otel.set_span_in_context(root, context)
+        leaf = self._leaf(call, context)
+        # Without a provider, what a tracer starts is the span that is current already.
+        return None if leaf is around else Trace(self, leaf, root, None)
+
+    def leaf(self, call: Call, root: Span) -> Span:
+        """Start the span of a call's inference below its root."""
+        return self._leaf(call, otel.set_span_in_context(root))
+
+    def look_up(self, call: Call, root: Span, elapsed_ns: int) -> None:
+        """A span for a lookup in the cache, which is over."""
+        used = call.cache
+        attributes: Attributes = {sc.WORKFLOW_NAME: "tokenguard", sc.CACHE_KIND: "exact"}
+        if used is not None:
+            attributes[sc.CACHE_HIT] = used.status in FROM_CACHE
+            attributes[sc.CACHE_RESULT] = used.status
+            if used.age_s is not None:
+                attributes[sc.CACHE_AGE] = used.age_s
+        context = otel.set_span_in_context(root)
+        span = self._tracer.start_span(
+            "tokenguard.cache.lookup", context, SpanKind.INTERNAL, attributes, start_time=call.started_ns
+        )
+        span.end(call.started_ns + elapsed_ns)
+
+    def _leaf(self, call: Call, context: Context) -> Span:
         asked, where = call.asked, call.where
         attributes: Attributes = {
             sc.OPERATION: call.operation,
@@ -60,9 +90,7 @@ class Tracing:
         if asked.model:
             attributes[sc.REQUEST_MODEL] = asked.model
         name = f"{call.operation} {asked.model}".rstrip()
-        leaf = self._tracer.start_span(name, context, _CLIENT, attributes, start_time=call.started_ns)
-        # Without a provider, what a tracer starts is the span that is current already.
-        return None if leaf is around else Trace(self, leaf, root, None)
+        return self._tracer.start_span(name, context, _CLIENT, attributes, start_time=call.started_ns)
 
     def _span_of_call(self, call: Call, context: Context) -> Span:
         return self._tracer.start_span(
@@ -99,23 +127,32 @@ class Trace:
 
     Args:
         tracing: Who started them.
-        leaf: The span of the inference.
+        leaf: The span of the inference; ``None`` until it is known that there is one.
         root: The one above it, if there is one.
         outer: Somebody else's inference span around them: usage is theirs to report, the cost is ours.
     """
 
     __slots__ = ("_leaf", "_outer", "_retries", "_root", "_tracing")
 
-    def __init__(self, tracing: Tracing, leaf: Span, root: Span | None, outer: Span | None) -> None:
+    def __init__(self, tracing: Tracing, leaf: Span | None, root: Span | None, outer: Span | None) -> None:
         self._tracing = tracing
         self._leaf = leaf
         self._root = root
         self._outer = outer
         self._retries = 0
 
-    def current(self) -> Current:
+    def looked_up(self, call: Call, elapsed_ns: int) -> None:
+        """Add the span of a lookup, and begin the leaf where it found nothing."""
+        root = self._root or self._leaf
+        if root is None:
+            return
+        self._tracing.look_up(call, root, elapsed_ns)
+        if self._leaf is None and call.cache is not None and call.cache.status not in FROM_CACHE:
+            self._leaf = self._tracing.leaf(call, root)
+
+    def current(self) -> AbstractContextManager[None]:
         """A context in which the leaf is the current span."""
-        return Current(self._leaf)
+        return _NOTHING if self._leaf is None else Current(self._leaf)
 
     def retry(self, attempt: Attempt, wait_s: float) -> None:
         """Add an event for a failed attempt that will be followed by another."""
@@ -123,30 +160,36 @@ class Trace:
         attributes: Attributes = {sc.RETRY_DELAY: wait_s, sc.ERROR_TYPE: attempt.error_type or "error"}
         if attempt.http_status is not None:
             attributes[sc.HTTP_STATUS] = attempt.http_status
-        self._leaf.add_event(sc.RETRY_EVENT, attributes)
+        if self._leaf is not None:
+            self._leaf.add_event(sc.RETRY_EVENT, attributes)
 
     def end(self, receipt: Receipt, attempt: Attempt) -> None:
         """Put everything on the spans and end them, the leaf first."""
-        leaf, root, outer, compat = self._leaf, self._root, self._outer, self._tracing.compat
+        leaf, root, compat = self._leaf, self._root, self._tracing.compat
         end_ns = attempt.ended_ns or receipt.started_ns
-        if outer is not None:
-            leaf.set_attributes(call_attributes(receipt))
-            if outer.is_recording():  # it may have ended before the last byte was read
-                outer.set_attributes(cost_attributes(receipt, attempt, compat))
-        elif leaf.is_recording():
-            leaf.set_attributes(leaf_attributes(receipt, attempt, compat, self._retries))
-            if self._tracing.captures:
-                from tokenguard.telemetry.content import content_attributes
+        if leaf is not None:
+            if self._outer is not None:
+                self._end_within(leaf, self._outer, receipt, attempt)
+            elif leaf.is_recording():
+                leaf.set_attributes(leaf_attributes(receipt, attempt, compat, self._retries))
+                if self._tracing.captures:
+                    from tokenguard.telemetry.content import content_attributes
 
-                leaf.set_attributes(content_attributes(attempt))
-        if receipt.status != "ok":
-            _put_failure(leaf, receipt)
-        leaf.end(end_ns)
+                    leaf.set_attributes(content_attributes(attempt))
+            if receipt.status != "ok":
+                _put_failure(leaf, receipt)
+            leaf.end(end_ns)
         if root is not None:
             root.set_attributes(call_attributes(receipt))
             if receipt.status != "ok":
                 _put_failure(root, receipt)
             root.end(end_ns)
+
+    def _end_within(self, leaf: Span, outer: Span, receipt: Receipt, attempt: Attempt) -> None:
+        """Within somebody else's span of the inference: what is ours to add to it, and to our own."""
+        leaf.set_attributes(call_attributes(receipt))
+        if outer.is_recording() and receipt.cache not in FROM_CACHE:  # it may have ended before the last byte
+            outer.set_attributes(cost_attributes(receipt, attempt, self._tracing.compat))
 
 
 def _put_failure(span: Span, receipt: Receipt) -> None:

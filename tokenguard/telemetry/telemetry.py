@@ -97,14 +97,28 @@ class Telemetry:
         self._meter_provider: Callable[[], MeterProvider] | None = None
         self._recording: tuple[MeterProvider | None, Metrics | None] = (None, None)
 
-    def started(self, call: Call) -> Trace | None:
-        """Start the spans of a call; ``None`` where nobody would see them."""
+    def started(self, call: Call, *, looks_up: bool = False) -> Trace | None:
+        """Start the spans of a call; ``None`` where nobody would see them.
+
+        Args:
+            call: It.
+            looks_up: Whether it looks in the cache first; whether there is an inference will turn out then.
+        """
         try:
             tracing = self._tracing or self._begin_tracing()
-            return tracing.start(call) if tracing else None
+            return tracing.start(call, looks_up=looks_up) if tracing else None
         except Exception as error:
             faults.note("telemetry.started", error)
             return None
+
+    def looked_up(self, call: Call, elapsed_ns: int) -> None:
+        """Note what the cache said, so many nanoseconds after the call began."""
+        if call.trace is None:
+            return
+        try:
+            call.trace.looked_up(call, elapsed_ns)
+        except Exception as error:
+            faults.note("telemetry.looked_up", error)
 
     def sending(self, trace: Trace | None) -> AbstractContextManager[None]:
         """A context in which the leaf is the current span, for spans of the HTTP library below it."""

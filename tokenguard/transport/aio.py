@@ -4,17 +4,36 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from tokenguard import faults
-from tokenguard.effects import Body, Deliver, Failure, Open, Read, Reply, Send, Sleep
+from tokenguard.effects import (
+    Await,
+    Body,
+    Deliver,
+    Failure,
+    Find,
+    Join,
+    Open,
+    Read,
+    Replay,
+    Reply,
+    Send,
+    Sleep,
+)
 from tokenguard.errors import GuardError
 from tokenguard.transport import rewrite
 from tokenguard.transport.delivery import AsyncDelivery
+from tokenguard.transport.detached import Detached
 from tokenguard.transport.exchange import Exchange
 from tokenguard.transport.seam import Seam
+from tokenguard.transport.sharing import AsyncFollowing, AsyncLeading
+from tokenguard.transport.waking import waker
+
+if TYPE_CHECKING:  # a guard without a cache does not load it
+    from tokenguard.cache.flight import Flight
 
 
 class AsyncTransport:
@@ -27,6 +46,9 @@ class AsyncTransport:
         self._forward = forward
         self._close = close
         self._delivery = seam.flavour.stream_class(AsyncDelivery, is_async=True)
+        if seam.services.policies.cache is not None:
+            self._leading = seam.flavour.stream_class(AsyncLeading, is_async=True)
+            self._following = seam.flavour.stream_class(AsyncFollowing, is_async=True)
         self._sending = seam.services.policies.telemetry.sending
 
     async def __aenter__(self) -> AsyncTransport:
@@ -48,39 +70,86 @@ class AsyncTransport:
         exchange: Exchange | None = None
         try:
             exchange = self._seam.begin(request)
-            return await self._drive(exchange)
+            return await self._drive(exchange, None)
         except GuardError as error:
             raise self._seam.own_error(error, exchange.call.dialect if exchange else "") from None
 
-    async def _drive(self, exchange: Exchange) -> Any:
-        flow = exchange.flow
-        answer: Any = None
-        while True:
-            try:
-                effect = flow.send(answer)
-            except StopIteration as over:
-                outcome = over.value
-                break
-            except GuardError:
-                raise
-            except Exception as fault:  # a fault of ours must not cost the caller the answer
-                outcome = exchange.fault(fault) or await self._send(exchange)
-                break
+    async def _drive(self, exchange: Exchange, answer: Any) -> Any:
+        while (effect := exchange.step(answer)) is not None:
             match effect:
+                case Find() | Await() | Join() | Replay():
+                    answer = await self._from_cache(exchange, effect)
+                    if isinstance(effect, Find) and effect.plan.leads is not None:
+                        return await self._lead(exchange, effect.plan.leads, answer)
                 case Open(attempt):
                     answer = await self._open(exchange, attempt)
                 case Send():
                     answer = await self._send(exchange)
                 case Read(reply):
                     answer = await self._read(exchange, reply)
-                case Deliver(reply):
-                    return exchange.deliver(reply, self._delivery, "aiter_bytes", "aclose")
+                case Deliver():
+                    return exchange.deliver(effect, self._delivery, self._leading, "aiter_bytes", "aclose")
                 case Sleep(seconds):
                     answer = await self._sleep(exchange, seconds)
                 case _:
                     exchange.note(effect)
                     answer = None
-        return exchange.conclude(outcome)
+        return exchange.conclude(exchange.result or await self._send(exchange))
+
+    async def _from_cache(self, exchange: Exchange, effect: Find | Await | Join | Replay) -> Any:
+        match effect:
+            case Find():
+                return await self._find(exchange, effect)
+            case Await(flight, seconds):
+                return await self._await(exchange, flight, seconds)
+            case Join(flight):
+                return exchange.join(flight, self._following)
+            case Replay(entry):
+                return await self._replay(exchange, entry)
+
+    async def _find(self, exchange: Exchange, effect: Find) -> Any:
+        cache = self._seam.services.policies.cache
+        if cache is not None and cache.may_block:
+            try:
+                return await anyio.to_thread.run_sync(exchange.find, effect)
+            except BaseException as error:  # the flow hears of a cancelled task when it is to be answered
+                return exchange.failed(error, sent=False)
+        return exchange.find(effect)
+
+    async def _lead(self, exchange: Exchange, flight: Flight, answer: Any) -> Any:
+        """Go on in a task of its own: if the caller is cancelled, others may wait for the answer."""
+        task = Detached(lambda: self._drive(exchange, answer))
+        try:
+            return await task.outcome()
+        except BaseException:
+            if not task.over.is_set() and not flight.followed:
+                task.cancel()
+                with anyio.CancelScope(shield=True):
+                    await task.over.wait()
+            raise
+
+    async def _await(self, exchange: Exchange, flight: Any, seconds: float) -> Failure | None:
+        over = anyio.Event()
+        forget = flight.at_changes(waker(over.set))
+        try:
+            if not flight.ready:
+                with anyio.move_on_after(seconds):
+                    await over.wait()
+        except BaseException as error:
+            return exchange.failed(error, sent=False)
+        finally:
+            forget()
+        return None
+
+    async def _replay(self, exchange: Exchange, entry: Any) -> Reply | Failure:
+        try:
+            if exchange.response is not None:
+                await exchange.response.stream.aclose()
+        except Exception as error:
+            faults.note("transport.close", error)
+        except BaseException as error:
+            return exchange.failed(error)
+        return exchange.replay(entry)
 
     async def _open(self, exchange: Exchange, attempt: Any) -> Failure | None:
         ledger = self._seam.services.ledger

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from tokenguard import faults
-from tokenguard.call import Answered, Call, Receipt
+from tokenguard.call import Answered, CacheUse, Call, Receipt
 from tokenguard.dialects import Endpoint
 from tokenguard.dialects.sse import AwsEventStream, ServerSentEvents
-from tokenguard.effects import Body, Effect, End, Failure, Finish, Flow, How, Reply, Settle
+from tokenguard.effects import (
+    Body,
+    Deliver,
+    Effect,
+    End,
+    Failure,
+    Find,
+    Finish,
+    Flow,
+    How,
+    Keep,
+    Reply,
+    Settle,
+)
+from tokenguard.errors import GuardError
 from tokenguard.flow import Policies
 from tokenguard.ledger import Ledger
 from tokenguard.transport import dropped, rewrite
 from tokenguard.transport.flavour import Flavour, failed_before_sending
 from tokenguard.transport.headers import Headers, append
 from tokenguard.transport.tap import Tap
+
+if TYPE_CHECKING:  # a guard without a cache does not load it
+    from tokenguard.cache import Found
+    from tokenguard.cache.entry import Entry
+    from tokenguard.cache.flight import Flight
 
 CALL: Final = "tokenguard.call"
 """Under this name a request's extensions carry its call on to the next hop of a redirect."""
@@ -60,10 +79,11 @@ class Exchange:
         endpoint: Where it goes, if that is an endpoint that we know.
         response: What came back, until it is handed out.
         outcome: What sending came to, the last time.
+        result: What the flow came to; ``None`` where it broke before the request was sent.
     """
 
     __slots__ = (
-        *("asking", "call", "endpoint", "flow", "original", "outcome", "plain", "response"),
+        *("asking", "call", "endpoint", "flow", "original", "outcome", "plain", "response", "result"),
         *("_began_ns", "_flavour", "_now", "_services", "_sign"),
     )
 
@@ -91,6 +111,7 @@ class Exchange:
         self.endpoint: Endpoint | None = None
         self.response: Any = None
         self.outcome: Reply | Failure | None = None
+        self.result: Reply | Failure | None = None
 
     def elapsed_ns(self) -> int:
         """Nanoseconds since the call came through the seam."""
@@ -122,6 +143,46 @@ class Exchange:
         )
         return failure
 
+    def find(self, effect: Find) -> Found:
+        """Look in the cache."""
+        elapsed_ns, cache = self.elapsed_ns(), self._services.policies.cache
+        if cache is None:
+            raise TypeError("there is no cache to look in")
+        now_ns = self.call.started_ns + elapsed_ns
+        found = cache.find(effect.plan, now_ns, refresh=effect.refresh, leads=effect.leads)
+        return found._replace(elapsed_ns=self.elapsed_ns())
+
+    def replay(self, entry: Entry) -> Reply:
+        """Make an answer from the cache the response."""
+        flavour = self._flavour
+        made = self._own_headers(entry.content_type, entry.request_id)
+        if not entry.streams:
+            made.append((b"content-length", str(len(entry.body)).encode()))
+        response = flavour.module.Response(
+            entry.status, headers=made, stream=flavour.bytes_stream(entry.body)
+        )
+        return self.head(response)
+
+    def join(self, flight: Flight, following: type[Any]) -> Reply | None:
+        """Make the stream of another call the response; ``None`` where it was given up."""
+        head = flight.head
+        if head is None or not flight.join():
+            return None
+        self.call.hides_usage = False  # what others would hide is not in it
+        module, timeout_s = self._flavour.module, self.original.extensions.get("timeout", {}).get("read")
+        stream = following(flight, timeout_s, lambda: module.ReadTimeout("no further chunk came"))
+        made = self._own_headers(head.content_type, head.request_id)
+        return self.head(module.Response(head.status, headers=made, stream=stream))
+
+    def _own_headers(self, content_type: str, origin: str | None) -> list[tuple[bytes, bytes]]:
+        """The headers of a response that did not come from the provider just now."""
+        # The SDKs show this as the request's id. It is ours, as the origin's stands for another request.
+        named = b"request-id" if self.call.dialect.startswith("anthropic") else b"x-request-id"
+        made = [(b"content-type", content_type.encode("latin-1")), (named, self.call.id.encode())]
+        if origin:
+            made.append((b"x-tokenguard-origin-request-id", origin.encode("latin-1", "replace")))
+        return made
+
     def body(self, reply: Reply, raw: bytes) -> Body | Failure:
         """Take in a whole body; it is handed on as it came."""
         flavour, content = self._flavour, raw
@@ -134,7 +195,7 @@ class Exchange:
             content = b""
         return Body(content, self.elapsed_ns())
 
-    def tap(self, reply: Reply) -> Tap | None:
+    def tap(self, reply: Reply, keeps: int) -> Tap | None:
         """A listener for a streamed answer, or ``None`` where its events cannot be read."""
         endpoint = self.endpoint
         if endpoint is None or endpoint.dialect.events is None:
@@ -142,7 +203,7 @@ class Exchange:
         aws = reply.kind.startswith("application/vnd.amazon")
         splitter = AwsEventStream() if aws else ServerSentEvents()
         reader = endpoint.dialect.events()
-        return Tap(splitter, reader, hides_usage=self.call.hides_usage, clock=self.elapsed_ns)
+        return Tap(splitter, reader, hides_usage=self.call.hides_usage, clock=self.elapsed_ns, keeps=keeps)
 
     def over(self, tap: Tap | None, how: How, error: BaseException | None = None) -> None:
         """A delivered body ended: go on with the flow, where nothing may wait any more."""
@@ -150,7 +211,10 @@ class Exchange:
         answered = tap.answered() if tap else Answered()
         first_token_ns = tap.first_token_ns if tap else None
         try:
-            effect = self.flow.send(End(how, answered, self.elapsed_ns(), first_token_ns, error))
+            end = End(how, answered, self.elapsed_ns(), first_token_ns, error)
+            if tap is not None:
+                end = end._replace(finished=tap.finished, body=tap.kept())
+            effect = self.flow.send(end)
             while True:
                 self.note(effect)
                 effect = self.flow.send(None)
@@ -164,6 +228,9 @@ class Exchange:
         try:
             if isinstance(effect, Finish):
                 self._services.finished(effect.receipt, self.call)
+            elif isinstance(effect, Keep):
+                if self._services.policies.cache is not None:
+                    self._services.policies.cache.put(effect.plan, effect.entry, keeps=effect.keeps)
             elif not isinstance(effect, Settle):
                 raise TypeError("it cannot be carried out once the caller may be gone")
             elif self._services.ledger is not None:
@@ -171,9 +238,12 @@ class Exchange:
         except Exception as fault:
             faults.note(f"flow.{type(effect).__name__.lower()}", fault)
 
-    def deliver(self, reply: Reply, delivery: type[Any], read: str, close: str) -> Any:
+    def deliver(
+        self, deliver: Deliver, delivery: type[Any], leading: type[Any], read: str, close: str
+    ) -> Any:
         """Hand a streamed response out, listened to; ``read`` and ``close`` name its sync or async ways."""
-        response, tap = self.response, self.tap(reply)
+        reply = deliver.reply
+        response, tap = self.response, self.tap(reply, deliver.keeps)
         self._mark(None)
         if tap is None:
             self.over(None, "complete")  # nothing in it can be read: there is nothing to wait for
@@ -188,18 +258,35 @@ class Exchange:
         response.stream = delivery(
             chunks, getattr(stream, close), tap, lambda how, error: self.over(tap, how, error)
         )
+        if deliver.flight is not None:
+            from tokenguard.cache.flight import Head
+
+            deliver.flight.begin(Head(reply.status, reply.kind, self.call.attempts[-1].provider_request_id))
+            response.stream = leading(response.stream, deliver.flight)
         # Dropped in a cycle, as the SDKs' streams are, the stream is garbage together with all that only
         # it holds, and the collector would end a generator among that before anybody could go on with it.
         _delivering.add(self)
         self.response = None  # or the stream would never be dropped
         return response
 
-    def fault(self, fault: Exception) -> Reply | Failure | None:
-        """What to go on with after a fault of ours; ``None`` where the request has yet to be sent."""
-        faults.note("flow", fault)
-        if self.outcome is None:
-            self.call.hides_usage = False
-        return self.outcome
+    def step(self, answer: Any) -> Effect | None:
+        """What the flow wants next, given the answer to what it wanted before; ``None`` once it is over.
+
+        Raises:
+            GuardError: A policy refused the call.
+        """
+        try:
+            return self.flow.send(answer)
+        except StopIteration as over:
+            self.result = over.value
+        except GuardError:
+            raise
+        except Exception as fault:  # a fault of ours must not cost the caller the answer
+            faults.note("flow", fault)
+            self.result = self.outcome
+            if self.result is None:
+                self.call.hides_usage = False
+        return None
 
     def conclude(self, outcome: Reply | Failure) -> Any:
         """What the SDK gets: the response, or the error raised."""
@@ -219,13 +306,27 @@ class Exchange:
             return
         marks = [
             (b"x-tokenguard-call-id", self.call.id),
-            (b"x-tokenguard-attempts", str(len(self.call.attempts))),
+            (b"x-tokenguard-attempts", str(sum([one.role != "cache" for one in self.call.attempts]))),
         ]
         if receipt is not None:
-            nano = receipt.cost_nano
-            cost = "unpriced" if nano is None else f"{nano // 10**9}.{nano % 10**9:09d}"
-            marks.append((b"x-tokenguard-cost-usd", cost))
+            marks.append((b"x-tokenguard-cost-usd", _usd(receipt.cost_nano)))
+        if self.call.cache is not None:
+            marks += _cache_marks(self.call.cache, receipt)
         append(self.response.headers, marks)
+
+
+def _cache_marks(used: CacheUse, receipt: Receipt | None) -> Iterator[tuple[bytes, str]]:
+    yield b"x-tokenguard-cache", used.status
+    if used.age_s is not None:
+        yield b"x-tokenguard-cache-age", f"{used.age_s:.3f}"
+        if receipt is not None:
+            yield b"x-tokenguard-saved-usd", _usd(receipt.saved_nano)
+
+
+def _usd(nano: int | None) -> str:
+    if nano is None:
+        return "unpriced"
+    return f"{'-' * (nano < 0)}{abs(nano) // 10**9}.{abs(nano) % 10**9:09d}"
 
 
 _delivering: set[Exchange] = set()

@@ -27,6 +27,10 @@ class Headers:
         value = self._values.get(name.encode())
         return None if value is None else value.decode("latin-1")
 
+    def all(self) -> dict[str, str]:
+        """Every header by its name in lower case."""
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._values.items()}
+
     def starting(self, prefix: bytes) -> dict[str, str]:
         """The headers whose names start so."""
         if prefix not in b" ".join(self._values):  # as a rule: one look instead of one for each

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tokenguard import faults
-from tokenguard.call import Asked, Call, Json, Where
+from tokenguard.call import Asked, Call, Json, Where, Wire
 from tokenguard.dialects import Endpoint, find
 from tokenguard.errors import GuardError, for_sdk
 from tokenguard.flow import flow, unmetered
@@ -117,7 +117,12 @@ class Seam:
             body=body,
             retries=retries,
             replayable=replayable,
+            wire=self._wire(request, sent) if body and services.policies.cache is not None else None,
+            cache_wish=wishes.cache,
         )
+
+    def _wire(self, request: Any, sent: Headers) -> Wire:
+        return Wire(request.url.raw_path.decode("ascii"), sent.all(), request.content)
 
     def _allowed(self, sent: Headers) -> int:
         """Further attempts: none where the SDK's own loop, switched on again, is trying again itself."""

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from tokenguard import faults
-from tokenguard.effects import Body, Deliver, Failure, Open, Read, Reply, Send, Sleep
+from tokenguard.effects import (
+    Await,
+    Body,
+    Deliver,
+    Failure,
+    Find,
+    Join,
+    Open,
+    Read,
+    Replay,
+    Reply,
+    Send,
+    Sleep,
+)
 from tokenguard.errors import GuardError
 from tokenguard.transport import rewrite
 from tokenguard.transport.delivery import SyncDelivery
 from tokenguard.transport.exchange import Exchange
 from tokenguard.transport.seam import Seam
+from tokenguard.transport.sharing import SyncFollowing, SyncLeading
 
 
 class SyncTransport:
@@ -23,6 +38,9 @@ class SyncTransport:
         self._forward = forward
         self._close = close
         self._delivery = seam.flavour.stream_class(SyncDelivery, is_async=False)
+        if seam.services.policies.cache is not None:
+            self._leading = seam.flavour.stream_class(SyncLeading, is_async=False)
+            self._following = seam.flavour.stream_class(SyncFollowing, is_async=False)
         self._sending = seam.services.policies.telemetry.sending
 
     def __enter__(self) -> SyncTransport:
@@ -49,34 +67,58 @@ class SyncTransport:
             raise self._seam.own_error(error, exchange.call.dialect if exchange else "") from None
 
     def _drive(self, exchange: Exchange) -> Any:
-        flow = exchange.flow
         answer: Any = None
-        while True:
-            try:
-                effect = flow.send(answer)
-            except StopIteration as over:
-                outcome = over.value
-                break
-            except GuardError:
-                raise
-            except Exception as fault:  # a fault of ours must not cost the caller the answer
-                outcome = exchange.fault(fault) or self._send(exchange)
-                break
+        while (effect := exchange.step(answer)) is not None:
             match effect:
+                case Find() | Await() | Join() | Replay():
+                    answer = self._from_cache(exchange, effect)
                 case Open(attempt):
                     answer = self._open(exchange, attempt)
                 case Send():
                     answer = self._send(exchange)
                 case Read(reply):
                     answer = self._read(exchange, reply)
-                case Deliver(reply):
-                    return exchange.deliver(reply, self._delivery, "iter_bytes", "close")
+                case Deliver():
+                    return exchange.deliver(effect, self._delivery, self._leading, "iter_bytes", "close")
                 case Sleep(seconds):
                     answer = self._sleep(exchange, seconds)
                 case _:
                     exchange.note(effect)
                     answer = None
-        return exchange.conclude(outcome)
+        return exchange.conclude(exchange.result or self._send(exchange))
+
+    def _from_cache(self, exchange: Exchange, effect: Find | Await | Join | Replay) -> Any:
+        match effect:
+            case Find():
+                return exchange.find(effect)
+            case Await(flight, seconds):
+                return self._await(exchange, flight, seconds)
+            case Join(flight):
+                return exchange.join(flight, self._following)
+            case Replay(entry):
+                return self._replay(exchange, entry)
+
+    def _await(self, exchange: Exchange, flight: Any, seconds: float) -> Failure | None:
+        over = threading.Event()
+        forget = flight.at_changes(over.set)
+        try:
+            if not flight.ready:
+                over.wait(seconds)
+        except BaseException as error:
+            return exchange.failed(error, sent=False)
+        finally:
+            forget()
+        return None
+
+    def _replay(self, exchange: Exchange, entry: Any) -> Reply | Failure:
+        try:
+            if exchange.response is not None:
+                exchange.response.stream.close()
+        except Exception as error:
+            faults.note("transport.close", error)
+        except BaseException as error:
+            return exchange.failed(error)
+        return exchange.replay(entry)
 
     def _open(self, exchange: Exchange, attempt: Any) -> Failure | None:
         ledger = self._seam.services.ledger

@@ -16,10 +16,24 @@ from tokenguard.dialects.sse import Event, Splitter
 
 
 class Tap:
-    """Sits on the bytes of one streamed answer."""
+    """Sits on the bytes of one streamed answer.
+
+    Args:
+        splitter: Finds the events in them.
+        reader: Reads the events.
+        hides_usage: Whether the event that has nothing but the usage is kept from the caller.
+        clock: Nanoseconds since the call started.
+        keeps: What went on to the caller is kept too, up to so many bytes.
+    """
 
     def __init__(
-        self, splitter: Splitter, reader: EventReader, *, hides_usage: bool, clock: Callable[[], int]
+        self,
+        splitter: Splitter,
+        reader: EventReader,
+        *,
+        hides_usage: bool,
+        clock: Callable[[], int],
+        keeps: int = 0,
     ) -> None:
         self._splitter = splitter
         self._reader = reader
@@ -28,10 +42,23 @@ class Tap:
         self._clock = clock
         self._done = False
         self._waits = False
+        self._keeps = keeps
+        self._kept: list[bytes] = []
         self.first_token_ns: int | None = None
 
     def feed(self, chunk: bytes) -> bytes:
         """Take a chunk from the provider; give what goes on to the caller (it may be nothing yet)."""
+        passed = self._pass(chunk)
+        if self._keeps:
+            self._kept.append(passed)
+            self._keeps = max(0, self._keeps - len(passed))
+        return passed
+
+    def kept(self) -> bytes | None:
+        """All that went on to the caller; ``None`` if that was not wanted, or was too much."""
+        return b"".join(self._kept) if self._keeps else None
+
+    def _pass(self, chunk: bytes) -> bytes:
         skimmed = 0 if self._waits else self._skimmer.skim(chunk)
         if skimmed == len(chunk):
             return chunk

@@ -1,0 +1,12 @@
+"""Answer a request with the answer that the same request got before.
+
+``policy`` has the settings, ``key`` what makes two requests the same, ``eligibility`` and ``storing`` what
+may be answered and what is kept, ``responses`` the cache at work. A place to keep answers in is one file
+beside :class:`~tokenguard.cache.store.CacheStore`.
+"""
+
+from tokenguard.cache.policy import Cache
+from tokenguard.cache.responses import Found, Plan, ResponseCache
+from tokenguard.cache.store import CacheStore, Label, Which
+
+__all__ = ["Cache", "CacheStore", "Found", "Label", "Plan", "ResponseCache", "Which"]

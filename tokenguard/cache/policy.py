@@ -1,0 +1,102 @@
+"""What to cache, where, and for how long: the settings of a guard's cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from tokenguard.cache.key import MAY_IGNORE
+from tokenguard.cache.store import CacheStore
+from tokenguard.durations import Duration, seconds
+from tokenguard.errors import ConfigError
+
+Mode = Literal["deterministic", "always"]
+MODES: Final = ("deterministic", "always")
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """Answer a request with the answer that the same request got before.
+
+    Attributes:
+        ttl: For how long an answer is good: ``"90s"``, ``"12h"``, ``"7d"``, seconds or a ``timedelta``.
+            From when it came, whether it is used or not; spread by 10 % either way, so that what came
+            together does not go together.
+        store: Where answers are kept besides memory. ``None``: nowhere; ``"disk"``: in the user's folder
+            for caches; a path: in that folder; or a store of your own.
+        mode: ``deterministic`` answers only calls that ask for one and the same answer each time
+            (``temperature=0``, a ``seed``, embeddings); ``always`` also answers one sample with another.
+        namespace: Who may have each other's answers. By default those with the same credential; give a
+            name to share between credentials, or to keep apart what has one.
+        tags: What the answers can be invalidated by.
+        stale_if_error: For how long after its ``ttl`` an answer is still good enough where the provider
+            is overloaded or out of reach. ``None``: never.
+        max_bytes: How much the store may take.
+        memory_bytes: How much may be kept in memory, in front of the store.
+        max_entry_bytes: The largest answer that is kept.
+        tools: Whether to keep answers that call tools. Whoever carries them out does so at each hit.
+        ignore: Fields that are not to matter, of ``cache_control``, ``service_tier`` and ``speed``.
+        validate: Has the last word on whether an answer is kept: given its text, it says yes or no.
+        single_flight: Whether identical requests at one time wait for the first of them.
+        wait: For how long they wait before they ask for themselves.
+    """
+
+    ttl: Duration = "1d"
+    store: str | Path | CacheStore | None = None
+    mode: Mode = "deterministic"
+    namespace: str | None = None
+    tags: tuple[str, ...] = ()
+    stale_if_error: Duration | None = None
+    max_bytes: int = 2**30
+    memory_bytes: int = 64 * 2**20
+    max_entry_bytes: int = 4 * 2**20
+    tools: bool = False
+    ignore: tuple[str, ...] = ()
+    validate: Callable[[str], bool] | None = None
+    single_flight: bool = True
+    wait: Duration = "60s"
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ConfigError(f"Cache(mode={self.mode!r}): give one of {', '.join(map(repr, MODES))}")
+        if self.ttl_s == 0:
+            raise ConfigError("Cache(ttl=0): nothing would ever be found; leave the cache out instead")
+        seconds(self.wait, "Cache(wait)")
+        if self.stale_if_error is not None:
+            seconds(self.stale_if_error, "Cache(stale_if_error)")
+        for name in ("max_bytes", "memory_bytes", "max_entry_bytes"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise ConfigError(f"Cache({name}={value!r}): give a number of bytes, 0 or more")
+        if self.namespace is not None and not (isinstance(self.namespace, str) and self.namespace):
+            raise ConfigError(f"Cache(namespace={self.namespace!r}): give a name, or leave it out")
+        for name, known in (("tags", None), ("ignore", MAY_IGNORE)):
+            self._check_names(name, known)
+
+    def _check_names(self, name: str, known: tuple[str, ...] | None) -> None:
+        values = getattr(self, name)
+        if isinstance(values, str) or not all(isinstance(value, str) and value for value in values):
+            raise ConfigError(f"Cache({name}={values!r}): give a tuple of texts")
+        unknown = set(values).difference(known or values)
+        if unknown:
+            raise ConfigError(
+                f"Cache({name}=...): {sorted(unknown)[0]!r} may change the answer; only "
+                f"{', '.join(known or ())} can be ignored"
+            )
+
+    @property
+    def ttl_s(self) -> float:
+        """``ttl`` in seconds."""
+        return seconds(self.ttl, "Cache(ttl)")
+
+    @property
+    def wait_s(self) -> float:
+        """``wait`` in seconds."""
+        return seconds(self.wait, "Cache(wait)")
+
+    @property
+    def stale_s(self) -> float:
+        """``stale_if_error`` in seconds; 0 for never."""
+        return 0.0 if self.stale_if_error is None else seconds(self.stale_if_error, "Cache(stale_if_error)")

@@ -1,0 +1,376 @@
+"""The cache of one guard at work: what a call may be answered with, and what is kept of its answer.
+
+A lookup goes to memory, then to the store, then to whoever asks the same at this moment: a call of this
+process, or (by a lease in the store) of another one. Who finds nothing anywhere leads: it asks the provider,
+and the others get what it brings.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections import Counter
+from collections.abc import Hashable
+from typing import Final, Literal, NamedTuple
+
+from tokenguard import faults
+from tokenguard.cache.eligibility import ineligible
+from tokenguard.cache.entry import Entry, opened, sealed
+from tokenguard.cache.flight import Flight
+from tokenguard.cache.key import key, namespace
+from tokenguard.cache.memory import Memory, label_of
+from tokenguard.cache.policy import Cache
+from tokenguard.cache.store import CacheStore, Which
+from tokenguard.cache.storing import Reply, refusal
+from tokenguard.cache.writer import LEASE_S, Writer
+from tokenguard.call import Answered, CacheUse, Call
+from tokenguard.dialects import Dialect
+
+POLL_S: Final = 0.02
+"""How often to look whether another process has brought the answer."""
+
+_SPREAD: Final = 0.1
+"""By how much of its length a ttl is longer or shorter, so that answers of one moment end at several."""
+
+
+class Plan:
+    """What one call wants of the cache; it goes from lookup to lookup until there is an answer.
+
+    Attributes:
+        key: The key of the answer.
+        stale: An answer that is too old, but better than none where there will be none.
+        leads: The flight that it leads, for others to wait for.
+        generation: The cache's generation when it was looked into last.
+    """
+
+    __slots__ = ("generation", "key", "leads", "leased", "namespace", "stale", "tags", "ttl_s")
+
+    def __init__(self, key: str, namespace: str, tags: tuple[str, ...], ttl_s: float) -> None:
+        self.key = key
+        self.namespace = namespace
+        self.tags = tags
+        self.ttl_s = ttl_s
+        self.stale: Entry | None = None
+        self.leads: Flight | None = None
+        self.leased = False
+        self.generation: tuple[int, Hashable] | None = None
+
+    @property
+    def store_generation(self) -> Hashable:
+        """The store's part of ``generation``."""
+        return None if self.generation is None else self.generation[1]
+
+
+class Found(NamedTuple):
+    """What a lookup came to.
+
+    Attributes:
+        what: ``hit``: there is an entry. ``lead``: there is nothing; ask, for all who come meanwhile.
+            ``wait``: somebody in this process asks already. ``elsewhere``: somebody in another one does.
+        entry: The answer of a hit.
+        flight: What to wait for.
+    """
+
+    what: Literal["hit", "lead", "wait", "elsewhere"]
+    entry: Entry | None = None
+    flight: Flight | None = None
+    elapsed_ns: int = 0
+    """Nanoseconds since the call started."""
+
+
+class ResponseCache:
+    """Answers, kept in memory and in a store.
+
+    Args:
+        settings: What to cache, and for how long.
+        store: Where besides memory.
+
+    Attributes:
+        counts: What was looked up, by result, and what was kept or not, by reason, since it was made.
+    """
+
+    def __init__(self, settings: Cache, store: CacheStore | None = None) -> None:
+        self.settings = settings
+        self.store = store
+        self.counts: Counter[str] = Counter()
+        self.wait_s = settings.wait_s
+        self.poll_s = POLL_S
+        self.may_block = store is not None and store.may_block
+        self._ttl_s, self._stale_ns = settings.ttl_s, int(settings.stale_s * 1e9)
+        self._memory = Memory(settings.memory_bytes)
+        self._secret = os.urandom(32) if store is None else store.secret
+        self._epochs: Counter[str] = Counter()
+        self._generation: tuple[int, Hashable] = (0, None)
+        self._generations = 0  # of a cache without a store
+        self._flights: dict[str, Flight] = {}
+        self._lock = threading.RLock()
+        self._owner = os.urandom(8).hex()
+        self._writer = None if store is None else Writer(store, self._owner)
+        if hasattr(os, "register_at_fork"):
+            method = weakref.WeakMethod(self._after_fork)
+            os.register_at_fork(after_in_child=lambda: (made := method()) and made())
+
+    def plan(self, call: Call, dialect: Dialect) -> Plan | None:
+        """What a call wants of the cache; ``None`` where it is to be passed by. Says so in ``call.cache``."""
+        wish = call.cache_wish
+        reason = "asked_for" if wish.use == "bypass" else None
+        if reason is None:
+            reason = "not_json" if call.wire is None else ineligible(call, always=self._always)
+        if reason is not None or call.wire is None:
+            call.cache = CacheUse("bypass", reason)
+            return None
+        settings = self.settings
+        owner = settings.namespace or namespace(call.wire, self._secret)
+        try:
+            epoch = self._epoch(owner)
+        except Exception as error:
+            faults.note("cache.epoch", error)
+            call.cache = CacheUse("bypass", "store")  # what was given up may not come back
+            return None
+        name = key(
+            call,
+            call.wire,
+            provider=dialect.provider,
+            namespace=owner,
+            epoch=epoch,
+            ignored=settings.ignore,
+        )
+        call.cache = CacheUse("refresh" if wish.use == "refresh" else "miss", key=name)
+        tags = (*settings.tags, *wish.tags) if wish.tags else settings.tags
+        return Plan(name, owner, tags, self._ttl_s if wish.ttl_s is None else wish.ttl_s)
+
+    @property
+    def _always(self) -> bool:
+        return self.settings.mode == "always"
+
+    def find(self, plan: Plan, now_ns: int, *, refresh: bool = False, leads: bool = True) -> Found:
+        """Look an answer up. Never raises.
+
+        Args:
+            plan: What for.
+            now_ns: The time, Unix nanoseconds.
+            refresh: Whether what is kept does not count.
+            leads: Whether the call will ask the provider where there is nothing.
+        """
+        self._hear()
+        plan.generation = self._generation
+        entry = None if refresh else self._kept(plan, now_ns)
+        if entry is not None:
+            self.let_go(plan, entry)
+            return Found("hit", entry)
+        if not leads or refresh or not self.settings.single_flight:
+            return Found("lead")
+        if plan.leads is None:
+            with self._lock:
+                flight = self._flights.get(plan.key)
+                if flight is not None:
+                    return Found("wait", flight=flight)
+                plan.leads = self._flights[plan.key] = Flight()
+        return self._lease(plan, now_ns)
+
+    def _kept(self, plan: Plan, now_ns: int) -> Entry | None:
+        """The fresh entry of memory or of the store; one that is not fresh any more is noted in the plan."""
+        entry = self._memory.get(plan.key)
+        if entry is None or entry.expires_ns <= now_ns:
+            entry = self._stored(plan) or entry
+        if entry is None:
+            return None
+        if entry.expires_ns > now_ns:
+            if self._writer is not None:
+                self._writer.used(plan.key)
+            return entry
+        if now_ns < entry.expires_ns + self._stale_ns:
+            plan.stale = entry
+        return None
+
+    def _stored(self, plan: Plan) -> Entry | None:
+        if self.store is None:
+            return None
+        try:
+            blob = self.store.get(plan.key)
+            if blob is None:
+                return None
+            entry = opened(blob, plan.key, self._secret)
+        except Exception as error:
+            faults.note("cache.get", error)
+            return None
+        return entry if self._remember(plan, entry) else None
+
+    def _remember(self, plan: Plan, entry: Entry) -> bool:
+        """Keep an entry in memory, unless something was removed since the plan last heard of it."""
+        self._hear()
+        with self._lock:
+            if plan.generation != self._generation:
+                return False
+            self._memory.put(entry)
+            return True
+
+    def _lease(self, plan: Plan, now_ns: int) -> Found:
+        """Lead among the processes, too; or learn that another one does, or has just done so."""
+        if self.store is None or self._writer is None:
+            return Found("lead")
+        try:
+            if not self.store.acquire(plan.key, self._owner, LEASE_S):
+                return Found("elsewhere")
+        except Exception as error:
+            faults.note("cache.lease", error)
+            return Found("lead")
+        plan.leased = True
+        entry = self._kept(plan, now_ns)  # it may have come between our looking and our lease
+        if entry is not None:
+            self.let_go(plan, entry)
+            return Found("hit", entry)
+        self._writer.keep_up(plan.key)
+        return Found("lead")
+
+    def entry(
+        self,
+        call: Call,
+        plan: Plan,
+        *,
+        status: int,
+        kind: str,
+        body: bytes | None,
+        finished: bool,
+        answered: Answered,
+        request_id: str | None,
+        now_ns: int,
+    ) -> Entry | None:
+        """The answer as an entry, for those who wait for it; ``None`` if it is no whole answer.
+
+        Says in ``call.cache`` why it is not to be kept, where that is so.
+
+        Args:
+            call: What was asked for.
+            plan: What it wants of the cache.
+            status: The HTTP status.
+            kind: The ``content-type``.
+            body: The body as the caller saw it; ``None`` if it is too large.
+            finished: Whether a stream said that it was over.
+            answered: What the answer says of itself, with its usage unless that is an estimate.
+            request_id: The provider's id for the request.
+            now_ns: The time, Unix nanoseconds.
+        """
+        settings = self.settings
+        reason = refusal(
+            call,
+            Reply(status, kind, body, finished, answered),
+            tools=settings.tools,
+            max_bytes=settings.max_entry_bytes,
+            validate=settings.validate,
+        )
+        self._hear()
+        if reason is None and plan.generation != self._generation:
+            reason = "invalidated"
+        if reason is not None:
+            self.counts["refused:" + reason] += 1
+        if call.cache is not None:
+            call.cache.reason = reason
+        if body is None or reason in ("status", "unfinished", "too_large", "error"):
+            return None
+        spread = 1 + _SPREAD * (int(plan.key[:8], 16) / 2**31 - 1)
+        return Entry(
+            key=plan.key,
+            stored_ns=now_ns,
+            expires_ns=now_ns + int(plan.ttl_s * spread * 1e9),
+            status=status,
+            content_type=kind,
+            body=body,
+            answered=answered._replace(text=""),
+            request_id=request_id,
+            dialect=call.dialect,
+            model=call.asked.model,
+            namespace=plan.namespace,
+            tags=plan.tags,
+        )
+
+    def put(self, plan: Plan, entry: Entry, *, keeps: bool) -> None:
+        """Give an answer to all who wait for it, and keep it. Never waits for the store."""
+        if keeps:
+            self.counts["stored"] += 1
+            self._remember(plan, entry)
+            if self.store is not None and self._writer is not None:
+                store, keep_s = self.store, plan.ttl_s * (1 + _SPREAD) + self._stale_ns / 1e9
+                secret, generation = self._secret, plan.store_generation
+                written = self._writer.do(
+                    lambda: store.set(label_of(entry), sealed(entry, secret), keep_s, generation), entry.size
+                )
+                if not written:
+                    self.counts["store_busy"] += 1
+        self.let_go(plan, entry)
+
+    def let_go(self, plan: Plan, entry: Entry | None = None) -> None:
+        """Wait for nothing and lead nobody any more; whoever follows gets ``entry``, or asks for itself."""
+        flight, plan.leads = plan.leads, None
+        if flight is not None:
+            with self._lock:
+                if self._flights.get(plan.key) is flight:
+                    del self._flights[plan.key]
+            flight.land(entry)
+        if plan.leased and self._writer is not None:
+            plan.leased = False
+            self._writer.give_back(plan.key)
+
+    def invalidate(
+        self,
+        *,
+        tag: str | None = None,
+        model: str | None = None,
+        namespace: str | None = None,
+        stored_before_ns: int | None = None,
+    ) -> int:
+        """Remove all answers that have all that is said; gives how many that were, as far as it is known.
+
+        A namespace alone is given up as a whole, at once, however many answers it has; they count as 0.
+        """
+        which = Which(tag, model, namespace, stored_before_ns)
+        if namespace is not None and which == Which(namespace=namespace):
+            self._epochs[namespace] += 1
+            if self.store is not None:
+                self.store.end_epoch(namespace)
+        removed = self._memory.remove(which)
+        if self.store is not None:
+            self.flush()  # what still waits to be written is to be removed, too
+            removed = self.store.remove(which)
+        self._generations += 1
+        return removed
+
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """Wait until everything is in the store; False if that took too long."""
+        return self._writer.flush(timeout_s) if self._writer is not None else True
+
+    def close(self) -> None:
+        """Write what is left, and let go of the store."""
+        if self._writer is not None:
+            self._writer.close()
+        if self.store is not None:
+            self.store.close()
+
+    @property
+    def evicted(self) -> int:
+        """How many entries left memory for others."""
+        return self._memory.evicted
+
+    def _hear(self) -> None:
+        """Hear of what was invalidated, here or in another process: then memory may not be trusted."""
+        try:
+            news = None if self.store is None else self.store.generation()
+        except Exception as error:
+            faults.note("cache.generation", error)
+            news = object()  # nobody knows: trust nothing
+        with self._lock:
+            now = (self._generations, news)
+            if now != self._generation:
+                self._generation = now
+                if self.store is not None:
+                    self._memory.clear()
+
+    def _epoch(self, owner: str) -> int:
+        return self._epochs[owner] if self.store is None else self.store.epoch(owner)
+
+    def _after_fork(self) -> None:
+        """The calls under way are the original's."""
+        self._flights, self._lock, self._owner = {}, threading.RLock(), os.urandom(8).hex()
+        if self._writer is not None:
+            self._writer.after_fork()

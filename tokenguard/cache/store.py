@@ -1,0 +1,101 @@
+"""What a place to keep answers in must be able to do: bytes under keys, labels on them, leases, and news.
+
+A store is written once, synchronously, and says whether it may block. Whatever it raises is a miss, counted
+and logged once; it never fails a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+from typing import NamedTuple, Protocol
+
+
+class Label(NamedTuple):
+    """What can be seen of an entry from outside, and what it can be invalidated by."""
+
+    key: str
+    namespace: str
+    model: str
+    dialect: str
+    tags: tuple[str, ...]
+    stored_ns: int
+    expires_ns: int
+    size: int  # bytes
+
+
+class Which(NamedTuple):
+    """Entries that have all that is said here; said nothing, all of them."""
+
+    tag: str | None = None
+    model: str | None = None
+    namespace: str | None = None
+    stored_before_ns: int | None = None
+
+    def holds(self, label: Label) -> bool:
+        """Whether an entry with this label is meant."""
+        return (
+            (self.tag is None or self.tag in label.tags)
+            and (self.model is None or self.model == label.model)
+            and (self.namespace is None or self.namespace == label.namespace)
+            and (self.stored_before_ns is None or label.stored_ns < self.stored_before_ns)
+        )
+
+
+class CacheStore(Protocol):
+    """A place to keep answers in, shared by threads and perhaps by processes.
+
+    Attributes:
+        may_block: Whether a lookup may take as long as a network does; an event loop then uses a thread.
+        secret: 32 bytes that all who share the store have, and nobody else.
+    """
+
+    may_block: bool
+    secret: bytes
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes under a key, stale or not; ``None`` where there are none."""
+        ...
+
+    def set(self, label: Label, blob: bytes, keep_s: float, generation: Hashable = None) -> None:
+        """Keep bytes under ``label.key`` for so many seconds at most. Anything may be evicted for them.
+
+        With a ``generation``, they are kept only if it is still that one: what was removed meanwhile may
+        not come back.
+        """
+        ...
+
+    def touch(self, keys: Iterable[str]) -> None:
+        """Note that entries were used: they are evicted last."""
+        ...
+
+    def labels(self) -> Iterator[Label]:
+        """The labels of all entries."""
+        ...
+
+    def remove(self, which: Which) -> int:
+        """Remove entries and tell every process that shares the store; gives how many there were."""
+        ...
+
+    def end_epoch(self, namespace: str) -> None:
+        """Give up all that is in a namespace, however much, and tell every process."""
+        ...
+
+    def epoch(self, namespace: str) -> int:
+        """How often a namespace was given up."""
+        ...
+
+    def generation(self) -> Hashable:
+        """Something that is another one once anything was removed or given up by anybody. Must be quick."""
+        ...
+
+    def acquire(self, name: str, owner: str, ttl_s: float) -> bool:
+        """Take a lease, or prolong one's own; False while another owner has it."""
+        ...
+
+    def release(self, name: str, owner: str) -> None:
+        """Give a lease back, if it is still one's own."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections. A call that comes later opens them again."""
+        ...

@@ -1,0 +1,145 @@
+"""Which answers are worth keeping: never one that is cut short, refused, empty or not what was asked for.
+
+An answer that is kept is given again and again; a bad one would be, too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from tokenguard.cache.eligibility import CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, RESPONSES
+from tokenguard.call import Answered, Call, Json
+from tokenguard.dialects.dialect import details, items
+from tokenguard.dialects.said import said
+from tokenguard.dialects.sse import AwsEventStream, ServerSentEvents
+from tokenguard.wire_json import decoded
+
+WHOLE: Final[dict[str, frozenset[str]]] = {
+    CHAT: frozenset({"stop", "tool_calls", "function_call"}),
+    COMPLETIONS: frozenset({"stop"}),
+    RESPONSES: frozenset({"completed"}),
+    MESSAGES: frozenset({"end_turn", "stop_sequence", "tool_use"}),
+}
+"""How an answer ends that is whole. Every other way to end is a reason not to keep it, known or not."""
+
+REFUSALS: Final = (
+    ("status", "The status is not 200."),
+    (
+        "unfinished",
+        "The stream did not say that it was over: `[DONE]`, `message_stop`, `response.completed`.",
+    ),
+    ("too_large", "It is larger than `max_entry_bytes`."),
+    ("error", "An error came inside the answer."),
+    (
+        "finish_reason",
+        "It did not end in one of the ways in which whole answers end: it was cut off "
+        "(`length`, `max_tokens`), filtered, refused, paused, or ended in a way not known here.",
+    ),
+    ("other_model", "OpenAI or Anthropic answered with a model of another name than was asked for."),
+    ("tool_call", "It calls tools, and the cache was not made with `tools=True`."),
+    ("empty", "It says nothing."),
+    ("not_json", "JSON was asked for, and it is none."),
+    ("invalid", "The cache's `validate` said no."),
+    ("invalidated", "Something was invalidated while the call was under way."),
+)
+"""Why an answer is not kept, as receipts and the ledger say it, in the order in which it is looked at."""
+
+
+class Reply(NamedTuple):
+    """An answer as it came."""
+
+    status: int
+    kind: str  # its content-type
+    body: bytes | None  # None: it was too large to be kept together
+    finished: bool  # for a stream: whether it said that it was over
+    answered: Answered
+
+
+def refusal(
+    call: Call, reply: Reply, *, tools: bool, max_bytes: int, validate: Callable[[str], bool] | None
+) -> str | None:
+    """Why an answer is not to be kept, of :data:`REFUSALS`; ``None`` where it is.
+
+    Args:
+        call: What was asked for.
+        reply: The answer.
+        tools: Whether answers that call tools are kept.
+        max_bytes: The size of the largest answer that is kept.
+        validate: The user's own word on an answer's text; whatever it raises is a no.
+    """
+    if reply.status != 200:
+        return "status"
+    if not reply.finished:
+        return "unfinished"
+    if reply.body is None or len(reply.body) > max_bytes:
+        return "too_large"
+    answered = reply.answered
+    if answered.error_type:
+        return "error"
+    if call.dialect == EMBEDDINGS:
+        return _other_model(call, answered) or _without_vectors(reply.body)
+    reasons = answered.finish_reasons
+    if not reasons or not WHOLE[call.dialect].issuperset(reasons):
+        return "finish_reason"
+    return _other_model(call, answered) or _unfit(call, reply, tools=tools, validate=validate)
+
+
+def _other_model(call: Call, answered: Answered) -> str | None:
+    """Whether another model answered, which only the makers' own endpoints have reliable names for."""
+    if call.where.channel != "direct" or answered.model is None:
+        return None
+    asked = call.asked.model.removesuffix("-latest").removesuffix("-0")
+    return None if answered.model.startswith(asked) or asked.startswith(answered.model) else "other_model"
+
+
+def _without_vectors(body: bytes) -> str | None:
+    try:
+        found = decoded(body)
+    except ValueError:
+        return "not_json"
+    return None if isinstance(found, dict) and items(found, "data") else "empty"
+
+
+def _unfit(call: Call, reply: Reply, *, tools: bool, validate: Callable[[str], bool] | None) -> str | None:
+    spoken = said(call.dialect, _documents(reply.body or b"", reply.kind))
+    if spoken.calls_tools:
+        return None if tools else "tool_call"
+    if not spoken.text.strip():
+        return "empty"
+    if _asks_for_json(call.body or {}):
+        try:
+            json.loads(spoken.text)
+        except (ValueError, RecursionError):
+            return "not_json"
+    if validate is not None:
+        try:
+            return None if validate(spoken.text) else "invalid"
+        except Exception:  # it found fault with the answer
+            return "invalid"
+    return None
+
+
+def _documents(body: bytes, kind: str) -> list[Json]:
+    """The JSON of a reply: one document, or one for each event."""
+    texts = [body]
+    if kind.startswith("text/event-stream"):
+        texts = [event.data for event in ServerSentEvents().feed(body)]
+    elif kind.startswith("application/vnd.amazon.eventstream"):
+        texts = [event.data for event in AwsEventStream().feed(body)]
+    made = []
+    for text in texts:
+        try:
+            document = decoded(text)
+        except ValueError:
+            continue  # [DONE], or nothing that the SDK's parser would read either
+        if isinstance(document, dict):
+            made.append(document)
+    return made
+
+
+def _asks_for_json(body: Json) -> bool:
+    wanted = details(body, "response_format") or details(details(body, "text"), "format")
+    wanted = wanted or details(details(body, "output_config"), "format") or details(body, "output_format")
+    return wanted.get("type") in ("json_object", "json_schema")
