@@ -46,9 +46,8 @@ class AsyncTransport:
         self._forward = forward
         self._close = close
         self._delivery = seam.flavour.stream_class(AsyncDelivery, is_async=True)
-        if seam.services.policies.cache is not None:
-            self._leading = seam.flavour.stream_class(AsyncLeading, is_async=True)
-            self._following = seam.flavour.stream_class(AsyncFollowing, is_async=True)
+        self._leading = seam.flavour.stream_class(AsyncLeading, is_async=True)
+        self._following = seam.flavour.stream_class(AsyncFollowing, is_async=True)
         self._sending = seam.services.policies.telemetry.sending
 
     async def __aenter__(self) -> AsyncTransport:

@@ -38,9 +38,8 @@ class SyncTransport:
         self._forward = forward
         self._close = close
         self._delivery = seam.flavour.stream_class(SyncDelivery, is_async=False)
-        if seam.services.policies.cache is not None:
-            self._leading = seam.flavour.stream_class(SyncLeading, is_async=False)
-            self._following = seam.flavour.stream_class(SyncFollowing, is_async=False)
+        self._leading = seam.flavour.stream_class(SyncLeading, is_async=False)
+        self._following = seam.flavour.stream_class(SyncFollowing, is_async=False)
         self._sending = seam.services.policies.telemetry.sending
 
     def __enter__(self) -> SyncTransport:
