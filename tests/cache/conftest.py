@@ -1,0 +1,53 @@
+"""A guard with a cache, in memory and on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import NO_WAIT
+from tokenguard import Cache, Guard
+
+Cached = Callable[..., Guard]
+
+
+class HandClock:
+    """A clock that is put forward by hand."""
+
+    def __init__(self) -> None:
+        self.now_ns = 1_790_000_000 * 10**9
+
+    def time_ns(self) -> int:
+        return self.now_ns
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns
+
+    def forward(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now_ns += int(seconds * 1e9)
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    """The time of the guards that ``cached`` makes, if it is asked for."""
+    return HandClock()
+
+
+@pytest.fixture
+def cached(tmp_path: Path) -> Iterator[Cached]:
+    """Makes guards with a cache and a ledger, which never wait before they try again."""
+    made: list[Guard] = []
+
+    def make(cache: Cache | None = None, **options: Any) -> Guard:
+        options = {"ledger": tmp_path / "ledger.db", "retry": NO_WAIT, **options}
+        guard = Guard(cache=Cache() if cache is None else cache, **options)
+        made.append(guard)
+        return guard
+
+    yield make
+    for guard in made:
+        guard.close()
