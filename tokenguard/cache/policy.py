@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
@@ -39,6 +39,7 @@ class Cache:
         tools: Whether to keep answers that call tools. Whoever carries them out does so at each hit.
         ignore: Fields that are not to matter, of ``cache_control``, ``service_tier`` and ``speed``.
         validate: Has the last word on whether an answer is kept: given its text, it says yes or no.
+        encryption_key: Encrypts what the store keeps, with AES-GCM: 32 bytes, or their base64.
         single_flight: Whether identical requests at one time wait for the first of them.
         wait: For how long they wait before they ask for themselves.
     """
@@ -55,6 +56,7 @@ class Cache:
     tools: bool = False
     ignore: tuple[str, ...] = ()
     validate: Callable[[str], bool] | None = None
+    encryption_key: bytes | str | None = field(default=None, repr=False)
     single_flight: bool = True
     wait: Duration = "60s"
 
@@ -72,6 +74,8 @@ class Cache:
                 raise ConfigError(f"Cache({name}={value!r}): give a number of bytes, 0 or more")
         if self.namespace is not None and not (isinstance(self.namespace, str) and self.namespace):
             raise ConfigError(f"Cache(namespace={self.namespace!r}): give a name, or leave it out")
+        if self.encryption_key is not None and self.store is None:
+            raise ConfigError("Cache(encryption_key=...) is for a store; in memory nothing is encrypted")
         for name, known in (("tags", None), ("ignore", MAY_IGNORE)):
             self._check_names(name, known)
 

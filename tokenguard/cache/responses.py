@@ -12,9 +12,11 @@ import threading
 import weakref
 from collections import Counter
 from collections.abc import Hashable
+from functools import partial
 from typing import Final, Literal, NamedTuple
 
 from tokenguard import faults
+from tokenguard.cache.cipher import Cipher
 from tokenguard.cache.eligibility import ineligible
 from tokenguard.cache.entry import Entry, opened, sealed
 from tokenguard.cache.flight import Flight
@@ -99,6 +101,8 @@ class ResponseCache:
         self.may_block = store is not None and store.may_block
         self._ttl_s, self._stale_ns = settings.ttl_s, int(settings.stale_s * 1e9)
         self._memory = Memory(settings.memory_bytes)
+        key = settings.encryption_key
+        self._cipher = None if key is None else Cipher(key)
         self._secret = os.urandom(32) if store is None else store.secret
         self._epochs: Counter[str] = Counter()
         self._generation: tuple[int, Hashable] = (0, None)
@@ -191,6 +195,8 @@ class ResponseCache:
             blob = self.store.get(plan.key)
             if blob is None:
                 return None
+            if self._cipher is not None:
+                blob = self._cipher.decrypted(blob, plan.key, plan.namespace)
             entry = opened(blob, plan.key, self._secret)
         except Exception as error:
             faults.note("cache.get", error)
@@ -291,14 +297,17 @@ class ResponseCache:
             self.counts["stored"] += 1
             self._remember(plan, entry)
             if self.store is not None and self._writer is not None:
-                store, keep_s = self.store, plan.ttl_s * (1 + _SPREAD) + self._stale_ns / 1e9
-                secret, generation = self._secret, plan.store_generation
-                written = self._writer.do(
-                    lambda: store.set(label_of(entry), sealed(entry, secret), keep_s, generation), entry.size
-                )
-                if not written:
+                keep_s = plan.ttl_s * (1 + _SPREAD) + self._stale_ns / 1e9
+                write = partial(self._write, self.store, entry, keep_s, plan.store_generation)
+                if not self._writer.do(write, entry.size):
                     self.counts["store_busy"] += 1
         self.let_go(plan, entry)
+
+    def _write(self, store: CacheStore, entry: Entry, keep_s: float, generation: Hashable) -> None:
+        blob = sealed(entry, self._secret)
+        if self._cipher is not None:
+            blob = self._cipher.encrypted(blob, entry.key, entry.namespace)
+        store.set(label_of(entry), blob, keep_s, generation)
 
     def let_go(self, plan: Plan, entry: Entry | None = None) -> None:
         """Wait for nothing and lead nobody any more; whoever follows gets ``entry``, or asks for itself."""
