@@ -211,8 +211,8 @@ class Answered(NamedTuple):
 class Wire(NamedTuple):
     """A request as the application made it: what a cache's key is made of. Never stored."""
 
-    path: str  # with its query
-    headers: Mapping[str, str]  # by names in lower case
+    path: bytes  # with its query
+    headers: Mapping[bytes, bytes]  # by names in lower case
     body: bytes
 
 

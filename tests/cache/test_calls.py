@@ -249,6 +249,17 @@ def test_wishes_of_a_call(provider: Provider, cached: Cached, clock: HandClock) 
     assert receipt_of(guard, gpt(client)).cache == "miss"
 
 
+def test_another_model_by_wish(provider: Provider, cached: Cached) -> None:
+    """A model that a context puts in the place of the one named has answers of its own."""
+    client = (guard := cached()).wrap(chat(provider))
+    said = []
+    for model in (None, "gpt-4.1", None, "gpt-4.1"):
+        with tokenguard.context(model=model):
+            receipt = receipt_of(guard, answer := gpt(client))
+        said.append((receipt.cache, answer.model))
+    assert said == [("miss", GPT), ("miss", "gpt-4.1"), ("hit", GPT), ("hit", "gpt-4.1")]
+
+
 def test_who_asks_matters(provider: Provider, cached: Cached) -> None:
     """Two credentials have two caches; with one namespace they have one."""
     for cache, expected in ((Cache(), 2), (Cache(namespace="team"), 1)):

@@ -37,21 +37,21 @@ MAY_IGNORE: Final = ("cache_control", "service_tier", "speed")
 
 IGNORED_HEADERS: Final = frozenset(
     {
-        *("host", "accept", "accept-encoding", "connection", "content-length", "content-type"),
-        *("content-encoding", "transfer-encoding", "user-agent", "cookie", "date", "priority"),
-        *("authorization", "x-api-key", "api-key", "openai-organization", "openai-project"),
-        *("x-goog-user-project", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"),
-        *("idempotency-key", "x-client-request-id", "x-request-id", "x-correlation-id"),
-        *("traceparent", "tracestate", "baggage", "b3", "sentry-trace", "uber-trace-id", "newrelic"),
-        *("x-amzn-trace-id", "x-cloud-trace-context", "x-ms-client-request-id"),
-        "anthropic-dangerous-direct-browser-access",
+        *(b"host", b"accept", b"accept-encoding", b"connection", b"content-length", b"content-type"),
+        *(b"content-encoding", b"transfer-encoding", b"user-agent", b"cookie", b"date", b"priority"),
+        *(b"authorization", b"x-api-key", b"api-key", b"openai-organization", b"openai-project"),
+        *(b"x-goog-user-project", b"x-amz-date", b"x-amz-security-token", b"x-amz-content-sha256"),
+        *(b"idempotency-key", b"x-client-request-id", b"x-request-id", b"x-correlation-id"),
+        *(b"traceparent", b"tracestate", b"baggage", b"b3", b"sentry-trace", b"uber-trace-id", b"newrelic"),
+        *(b"x-amzn-trace-id", b"x-cloud-trace-context", b"x-ms-client-request-id"),
+        b"anthropic-dangerous-direct-browser-access",
     }
 )
 """Headers that only carry a request, sign it or trace it. Who asks is in the namespace instead."""
 
-IGNORED_HEADER_PREFIXES: Final = ("x-stainless-", "x-b3-", "x-datadog-", "x-tokenguard-")
+IGNORED_HEADER_PREFIXES: Final = (b"x-stainless-", b"x-b3-", b"x-datadog-", b"x-tokenguard-")
 
-_CREDENTIALS: Final = ("authorization", "x-api-key", "api-key", "openai-organization", "openai-project")
+_CREDENTIALS: Final = (b"authorization", b"x-api-key", b"api-key", b"openai-organization", b"openai-project")
 _in_order: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _sorted: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False)
 
@@ -70,12 +70,27 @@ def key(
         ignored: Further fields to ignore, of :data:`MAY_IGNORE`.
     """
     body = canonical(wire.body, call.body or {}, IGNORED.get(provider, frozenset()), frozenset(ignored))
-    parts = [VERSION, provider, call.where.origin, wire.path, call.asked.model, namespace, str(epoch)]
-    parts += _headers(wire)
+    texts = (VERSION, provider, call.where.origin, call.asked.model, namespace, str(epoch))
+    parts = [*(text.encode("utf-8", "surrogatepass") for text in texts), wire.path, *_headers(wire)]
     # Each part stands behind its length, so that no two lists of parts make the same bytes.
-    data = [f"{len(part.encode())}:{part}".encode() for part in parts]
+    data = [b"%d:%b" % (len(part), part) for part in parts]
     data.append(body)
     return sha256(b"".join(data)).hexdigest()
+
+
+def fingerprint(call: Call, wire: Wire) -> bytes:
+    """A short name for a request just as it stands: the same one has the same key, without another look."""
+    model = call.asked.model.encode("utf-8", "backslashreplace").replace(b"\n", b"\\n")  # perhaps a wish
+    parts = [call.where.origin.encode(), model, wire.path]
+    for name, value in wire.headers.items():
+        if name not in _CHANGING:
+            parts += name, value
+    parts.append(wire.body)
+    return sha256(b"\n".join(parts)).digest()  # nothing but the body can have a newline in it
+
+
+_CHANGING: Final = frozenset({b"x-request-id", b"x-client-request-id", b"idempotency-key", b"traceparent"})
+"""What is another one in each request, and neither in the key nor in the namespace."""
 
 
 def namespace(wire: Wire, secret: bytes) -> str:
@@ -83,21 +98,22 @@ def namespace(wire: Wire, secret: bytes) -> str:
 
     For AWS signatures, which are never twice the same, the credential is the access key's id.
     """
-    parts = [f"{name}:{_lasting(wire.headers[name])}" for name in _CREDENTIALS if name in wire.headers]
-    return hmac.digest(secret, "\n".join(parts).encode(), "sha256").hex()[:32]
+    headers = wire.headers
+    parts = [b"%b:%b" % (name, _lasting(headers[name])) for name in _CREDENTIALS if name in headers]
+    return hmac.digest(secret, b"\n".join(parts), "sha256").hex()[:32]
 
 
-def _lasting(credential: str) -> str:
-    if credential.startswith("AWS4-"):
-        return credential.partition("Credential=")[2].partition("/")[0]
+def _lasting(credential: bytes) -> bytes:
+    if credential.startswith(b"AWS4-"):
+        return credential.partition(b"Credential=")[2].partition(b"/")[0]
     return credential
 
 
-def _headers(wire: Wire) -> list[str]:
+def _headers(wire: Wire) -> list[bytes]:
     return [
-        f"{name}:{value}"
-        for name, value in sorted(wire.headers.items())
-        if name not in IGNORED_HEADERS and not name.startswith(IGNORED_HEADER_PREFIXES)
+        b"%b:%b" % header
+        for header in sorted(wire.headers.items())
+        if header[0] not in IGNORED_HEADERS and not header[0].startswith(IGNORED_HEADER_PREFIXES)
     ]
 
 

@@ -20,17 +20,20 @@ from tokenguard.cache.cipher import Cipher
 from tokenguard.cache.eligibility import ineligible
 from tokenguard.cache.entry import Entry, opened, sealed
 from tokenguard.cache.flight import Flight
-from tokenguard.cache.key import key, namespace
+from tokenguard.cache.key import fingerprint, key, namespace
 from tokenguard.cache.memory import Memory, label_of
 from tokenguard.cache.policy import Cache
 from tokenguard.cache.store import CacheStore, Which
 from tokenguard.cache.storing import Reply, refusal
 from tokenguard.cache.writer import LEASE_S, Writer
-from tokenguard.call import Answered, CacheUse, Call
+from tokenguard.call import Answered, CacheUse, Call, Wire
 from tokenguard.dialects import Dialect
 
 POLL_S: Final = 0.02
 """How often to look whether another process has brought the answer."""
+
+_NAMES: Final = 4096
+"""Of how many requests the key is remembered."""
 
 _SPREAD: Final = 0.1
 """By how much of its length a ttl is longer or shorter, so that answers of one moment end at several."""
@@ -81,6 +84,15 @@ class Found(NamedTuple):
     """Nanoseconds since the call started."""
 
 
+class _Named(NamedTuple):
+    """A request's key, or why it has none."""
+
+    key: str = ""
+    namespace: str = ""
+    epoch: int = 0
+    reason: str | None = None
+
+
 class ResponseCache:
     """Answers, kept in memory and in a store.
 
@@ -104,6 +116,7 @@ class ResponseCache:
         key = settings.encryption_key
         self._cipher = None if key is None else Cipher(key)
         self._secret = os.urandom(32) if store is None else store.secret
+        self._names: dict[bytes, _Named] = {}
         self._epochs: Counter[str] = Counter()
         self._generation: tuple[int, Hashable] = (0, None)
         self._generations = 0  # of a cache without a store
@@ -117,32 +130,50 @@ class ResponseCache:
 
     def plan(self, call: Call, dialect: Dialect) -> Plan | None:
         """What a call wants of the cache; ``None`` where it is to be passed by. Says so in ``call.cache``."""
-        wish = call.cache_wish
-        reason = "asked_for" if wish.use == "bypass" else None
-        if reason is None:
-            reason = "not_json" if call.wire is None else ineligible(call, always=self._always)
-        if reason is not None or call.wire is None:
-            call.cache = CacheUse("bypass", reason)
+        wish, wire = call.cache_wish, call.wire
+        if wish.use == "bypass" or wire is None:
+            call.cache = CacheUse("bypass", "asked_for" if wish.use == "bypass" else "not_json")
             return None
-        settings = self.settings
-        owner = settings.namespace or namespace(call.wire, self._secret)
         try:
-            epoch = self._epoch(owner)
+            named = self._named(call, wire, dialect)
         except Exception as error:
             faults.note("cache.epoch", error)
-            call.cache = CacheUse("bypass", "store")  # what was given up may not come back
+            named = _Named(reason="store")  # what was given up may not come back
+        if named.reason is not None:
+            call.cache = CacheUse("bypass", named.reason)
             return None
+        call.cache = CacheUse("refresh" if wish.use == "refresh" else "miss", key=named.key)
+        tags = (*self.settings.tags, *wish.tags) if wish.tags else self.settings.tags
+        ttl_s = self._ttl_s if wish.ttl_s is None else wish.ttl_s
+        return Plan(named.key, named.namespace, tags, ttl_s)
+
+    def _named(self, call: Call, wire: Wire, dialect: Dialect) -> _Named:
+        """The key of a request. Working it out costs more than all else of a hit, so it is remembered."""
+        mark = fingerprint(call, wire)
+        named = self._names.get(mark)
+        if named is not None and (named.reason or named.epoch == self._epoch(named.namespace)):
+            return named
+        named = self._named_anew(call, wire, dialect)
+        if len(self._names) >= _NAMES:
+            self._names.clear()
+        self._names[mark] = named
+        return named
+
+    def _named_anew(self, call: Call, wire: Wire, dialect: Dialect) -> _Named:
+        reason = ineligible(call, always=self._always)
+        if reason is not None:
+            return _Named(reason=reason)
+        owner = self.settings.namespace or namespace(wire, self._secret)
+        epoch = self._epoch(owner)
         name = key(
             call,
-            call.wire,
+            wire,
             provider=dialect.provider,
             namespace=owner,
             epoch=epoch,
-            ignored=settings.ignore,
+            ignored=self.settings.ignore,
         )
-        call.cache = CacheUse("refresh" if wish.use == "refresh" else "miss", key=name)
-        tags = (*settings.tags, *wish.tags) if wish.tags else settings.tags
-        return Plan(name, owner, tags, self._ttl_s if wish.ttl_s is None else wish.ttl_s)
+        return _Named(name, owner, epoch)
 
     @property
     def _always(self) -> bool:

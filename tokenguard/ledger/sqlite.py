@@ -102,16 +102,17 @@ class SqliteLedger:
     def settle(self, attempt: Attempt) -> None:
         """Write down what became of an attempt. Never waits, never raises.
 
-        It outlives this process on return, and is in the file within some 250 ms. The first settlement
-        counts; another one of the same attempt changes nothing. It also counts where the attempt was
-        never begun, or was taken for lost.
+        It outlives this process on return, and is in the file within some 250 ms; an answer from the cache,
+        for which no money is owed, outlives it only then. The first settlement counts; another one of the
+        same attempt changes nothing. It also counts where the attempt was never begun, or was taken for lost.
         """
         try:
             if self._writer.closed:
                 raise RuntimeError(_CLOSED)
             made = settlement(attempt, self._journal.begun(attempt.id))
             try:
-                self._journal.settled(made)
+                if attempt.role != "cache":
+                    self._journal.settled(made)
             finally:
                 self._writer.write_settlement(made)
         except Exception as error:

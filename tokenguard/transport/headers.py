@@ -15,34 +15,33 @@ class Headers:
     Args:
         of: An HTTP library's own headers object. Both libraries keep the list that it is read from: each
             header's name, its name in lower case, and its value.
+
+    Attributes:
+        values: Them, as they are on the wire.
     """
 
-    __slots__ = ("_values",)
+    __slots__ = ("values",)
 
     def __init__(self, of: Any) -> None:
-        self._values: dict[bytes, bytes] = {name: value for _, name, value in of._list}
+        self.values: dict[bytes, bytes] = {name: value for _, name, value in of._list}
 
     def get(self, name: str, /) -> str | None:
         """The value of a header, or ``None``."""
-        value = self._values.get(name.encode())
+        value = self.values.get(name.encode())
         return None if value is None else value.decode("latin-1")
-
-    def all(self) -> dict[str, str]:
-        """Every header by its name in lower case."""
-        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._values.items()}
 
     def starting(self, prefix: bytes) -> dict[str, str]:
         """The headers whose names start so."""
-        if prefix not in b" ".join(self._values):  # as a rule: one look instead of one for each
+        if prefix not in b" ".join(self.values):  # as a rule: one look instead of one for each
             return {}
         return {
             name.decode(): value.decode("latin-1")
-            for name, value in self._values.items()
+            for name, value in self.values.items()
             if name.startswith(prefix)
         }
 
     def __contains__(self, name: object, /) -> bool:
-        return isinstance(name, str) and name.encode() in self._values
+        return isinstance(name, str) and name.encode() in self.values
 
 
 # The HTTP libraries' own ways to change a header scan all the others, for each header again. These work on
