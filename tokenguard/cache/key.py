@@ -80,13 +80,13 @@ def key(
 
 def fingerprint(call: Call, wire: Wire) -> bytes:
     """A short name for a request just as it stands: the same one has the same key, without another look."""
-    model = call.asked.model.encode("utf-8", "backslashreplace").replace(b"\n", b"\\n")  # perhaps a wish
-    parts = [call.where.origin.encode(), model, wire.path]
+    model = call.asked.model.encode("utf-8", "surrogatepass")  # perhaps not the body's, but a wish
+    parts = [call.where.origin.encode(), b"%d" % len(model), model, wire.path]
     for name, value in wire.headers.items():
         if name not in _CHANGING:
             parts += name, value
     parts.append(wire.body)
-    return sha256(b"\n".join(parts)).digest()  # nothing but the body can have a newline in it
+    return sha256(b"\n".join(parts)).digest()  # no header can have a newline in it
 
 
 _CHANGING: Final = frozenset({b"x-request-id", b"x-client-request-id", b"idempotency-key", b"traceparent"})
