@@ -147,11 +147,12 @@ def _from_cache(
         else:
             interrupted = yield Await(found.flight, left_s)
             left_s = 0
+        if interrupted:
+            return _interrupted(call, interrupted, policies)
+        if found.flight is not None:
             joined = yield from _joined(call, found.flight, policies)
             if joined is not None:
                 return joined
-        if interrupted:
-            return _interrupted(call, interrupted, policies)
     policies.telemetry.looked_up(call, found.elapsed_ns)
     return _not_asked(call) if only else None
 

@@ -314,6 +314,32 @@ def test_threads_follow_tasks_and_tasks_threads(provider: Provider, cached: Cach
         assert provider.count == 1
 
 
+@pytest.mark.anyio
+@BACKENDS
+async def test_tasks_wait_for_another_process(
+    provider: Provider, open_client: openai.AsyncOpenAI, cached: Cached, tmp_path: Path, anyio_backend: str
+) -> None:
+    """A task looks again and again whether the other process, here another guard, has the answer."""
+    one, other = [cached(Cache(store=tmp_path / "answers")) for _ in range(2)]
+    sync, client = one.wrap(chat(provider)), other.wrap(open_client)
+    provider.fault(header_delay=FOREVER)
+    said: list[Any] = []
+
+    async def call() -> None:
+        said.append(await gpt(client))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(anyio.to_thread.run_sync, gpt, sync)
+        await anyio.to_thread.run_sync(provider.wait_for, 1)
+        for _ in range(3):
+            group.start_soon(call)
+        await anyio.to_thread.run_sync(until, lambda: followers(other) == 2)
+        provider.release()
+    assert provider.count == 1
+    receipts = [other.receipt(answer) for answer in said]
+    assert {receipt.cache for receipt in receipts if receipt} == {"coalesced"}
+
+
 PROGRAM = """
 import json, sys
 import openai

@@ -78,7 +78,7 @@ class AsyncTransport:
             match effect:
                 case Find() | Await() | Join() | Replay():
                     answer = await self._from_cache(exchange, effect)
-                    if isinstance(effect, Find) and effect.plan.leads is not None:
+                    if isinstance(effect, Find) and exchange.begins_to_lead(effect.plan):
                         return await self._lead(exchange, effect.plan.leads, answer)
                 case Open(attempt):
                     answer = await self._open(exchange, attempt)
@@ -115,13 +115,13 @@ class AsyncTransport:
                 return exchange.failed(error, sent=False)
         return exchange.find(effect)
 
-    async def _lead(self, exchange: Exchange, flight: Flight, answer: Any) -> Any:
+    async def _lead(self, exchange: Exchange, flight: Flight | None, answer: Any) -> Any:
         """Go on in a task of its own: if the caller is cancelled, others may wait for the answer."""
         task = Detached(lambda: self._drive(exchange, answer))
         try:
             return await task.outcome()
         except BaseException:
-            if not task.over.is_set() and not flight.followed:
+            if not task.over.is_set() and not (flight and flight.followed):
                 task.cancel()
                 with anyio.CancelScope(shield=True):
                     await task.over.wait()

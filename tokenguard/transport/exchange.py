@@ -32,7 +32,7 @@ from tokenguard.transport.headers import Headers, append
 from tokenguard.transport.tap import Tap
 
 if TYPE_CHECKING:  # a guard without a cache does not load it
-    from tokenguard.cache import Found
+    from tokenguard.cache import Found, Plan
     from tokenguard.cache.entry import Entry
     from tokenguard.cache.flight import Flight
 
@@ -84,7 +84,7 @@ class Exchange:
 
     __slots__ = (
         *("asking", "call", "endpoint", "flow", "original", "outcome", "plain", "response", "result"),
-        *("_began_ns", "_flavour", "_now", "_services", "_sign"),
+        *("_began_ns", "_flavour", "_leads", "_now", "_services", "_sign"),
     )
 
     flow: Flow
@@ -104,6 +104,7 @@ class Exchange:
         self._sign = sign
         self._now = services.clock.monotonic_ns
         self._began_ns = began_ns
+        self._leads = False
         self.call = call
         self.original = original
         self.plain = plain
@@ -151,6 +152,11 @@ class Exchange:
         now_ns = self.call.started_ns + elapsed_ns
         found = cache.find(effect.plan, now_ns, refresh=effect.refresh, leads=effect.leads)
         return found._replace(elapsed_ns=self.elapsed_ns())
+
+    def begins_to_lead(self, plan: Plan) -> bool:
+        """Whether others may wait for this call from now on; once only."""
+        begins, self._leads = plan.leads is not None and not self._leads, plan.leads is not None
+        return begins
 
     def replay(self, entry: Entry) -> Reply:
         """Make an answer from the cache the response."""
