@@ -10,6 +10,7 @@ import hmac
 import json
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from math import isfinite
 from typing import Any, Final
 
 from tokenguard.call import Call, Json, Wire
@@ -53,7 +54,7 @@ IGNORED_HEADER_PREFIXES: Final = (b"x-stainless-", b"x-b3-", b"x-datadog-", b"x-
 
 _CREDENTIALS: Final = (b"authorization", b"x-api-key", b"api-key", b"openai-organization", b"openai-project")
 _in_order: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-_sorted: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False)
+_sorted: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
 
 
 def key(
@@ -71,7 +72,7 @@ def key(
     """
     body = canonical(wire.body, call.body or {}, IGNORED.get(provider, frozenset()), frozenset(ignored))
     texts = (VERSION, provider, call.where.origin, call.asked.model, namespace, str(epoch))
-    parts = [*(text.encode("utf-8", "surrogatepass") for text in texts), wire.path, *_headers(wire)]
+    parts = [*map(_bytes, texts), wire.path, *_headers(wire)]
     # Each part stands behind its length, so that no two lists of parts make the same bytes.
     data = [b"%d:%b" % (len(part), part) for part in parts]
     data.append(body)
@@ -80,7 +81,7 @@ def key(
 
 def fingerprint(call: Call, wire: Wire) -> bytes:
     """A short name for a request just as it stands: the same one has the same key, without another look."""
-    model = call.asked.model.encode("utf-8", "surrogatepass")  # perhaps not the body's, but a wish
+    model = _bytes(call.asked.model)  # perhaps not the body's, but a wish
     parts = [call.where.origin.encode(), b"%d" % len(model), model, wire.path]
     for name, value in wire.headers.items():
         if name not in _CHANGING:
@@ -105,7 +106,7 @@ def namespace(wire: Wire, secret: bytes) -> str:
 
 def _lasting(credential: bytes) -> bytes:
     if credential.startswith(b"AWS4-"):
-        return credential.partition(b"Credential=")[2].partition(b"/")[0]
+        return credential.partition(b"Credential=")[2].partition(b"/")[0] or credential
     return credential
 
 
@@ -121,7 +122,7 @@ def canonical(text: bytes, body: Json, ignored: frozenset[str], also: frozenset[
     """One text for all bodies that differ in the order of their keys and in what is ignored.
 
     A body whose meaning cannot be told for sure (a name that stands twice, a number that says more than a
-    float can hold) is its own text.
+    float can hold, more levels than can be read) is its own text.
 
     Args:
         text: The body as it was sent.
@@ -129,18 +130,22 @@ def canonical(text: bytes, body: Json, ignored: frozenset[str], also: frozenset[
         ignored: Fields at the top that are left out.
         also: Of :data:`MAY_IGNORE`.
     """
-    if _in_order.encode(body).encode("utf-8", "surrogatepass") != text:  # not as the SDKs write it
-        try:
-            body = json.loads(text, object_pairs_hook=_once, parse_float=_exact)
-        except ValueError:
-            return b"as it stands:" + text
+    try:
+        if _bytes(_in_order.encode(body)) != text:  # not as the SDKs write it
+            body = json.loads(
+                text, object_pairs_hook=_once, parse_float=_exact, parse_int=_whole, parse_constant=_exact
+            )
+        return _bytes(_sorted.encode(_kept(body, ignored, also)))
+    except (ValueError, RecursionError):
+        return b"as it stands:" + text
+
+
+def _kept(body: Json, ignored: frozenset[str], also: frozenset[str]) -> Json:
     kept = {name: value for name, value in body.items() if name not in ignored and name not in also}
     options = kept.get("stream_options")
     if isinstance(options, dict):
         kept["stream_options"] = {n: v for n, v in options.items() if n not in IGNORED_OF_STREAM}
-    if "cache_control" in also:
-        kept = _without(kept, "cache_control")
-    return _sorted.encode(kept).encode()
+    return _unmarked(kept) if "cache_control" in also else kept
 
 
 def _once(pairs: list[tuple[str, Any]]) -> Json:
@@ -152,14 +157,31 @@ def _once(pairs: list[tuple[str, Any]]) -> Json:
 
 def _exact(text: str) -> float:
     number = float(text)
-    if repr(number) != text:
+    if repr(number) != text or not isfinite(number):
         raise ValueError("a number is written as no float is")
     return number
 
 
-def _without(value: Any, name: str) -> Any:
+def _whole(text: str) -> int:
+    if text == "-0":
+        raise ValueError("a sign that an int does not keep")
+    return int(text)
+
+
+def _unmarked(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without(item, name) for key, item in value.items() if key != name}
+        return {name: _unmarked(item) for name, item in value.items() if not _is_marker(name, item)}
     if isinstance(value, list):
-        return [_without(item, name) for item in value]
+        return [_unmarked(item) for item in value]
     return value
+
+
+def _is_marker(name: str, value: Any) -> bool:
+    """Whether a field is a mark for the provider's cache, and not an argument or a schema's property."""
+    return name == "cache_control" and (
+        value is None or (isinstance(value, dict) and value.get("type") == "ephemeral")
+    )
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # half of a pair is a model's name, too

@@ -96,8 +96,9 @@ def find(method: str, scheme: str, host: str, port: int | None, path: str) -> En
 
 
 def _where(scheme: str, host: str, port: int | None, path: str) -> Where:
-    port = port or {"https": 443, "http": 80}.get(scheme, 0)
-    shown = host if port in (443, 80) else f"{host}:{port}"
+    usual = {"https": 443, "http": 80}.get(scheme, 0)
+    port = port or usual
+    shown = host if port == usual else f"{host}:{port}"
     azure = _AZURE_DEPLOYMENT.search(path)
     provider, channel = next(
         ((provider, channel) for pattern, provider, channel in _HOSTS if pattern.search(host)),

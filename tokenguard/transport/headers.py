@@ -10,20 +10,30 @@ from typing import Any
 
 
 class Headers:
-    """The headers of one request or response, by lower-case name. The last of several of one name wins.
+    """The headers of one request or response, by lower-case name.
 
     Args:
         of: An HTTP library's own headers object. Both libraries keep the list that it is read from: each
             header's name, its name in lower case, and its value.
 
     Attributes:
-        values: Them, as they are on the wire.
+        values: Them, as they are on the wire; of several of one name, the last.
     """
 
-    __slots__ = ("values",)
+    __slots__ = ("_list", "values")
 
     def __init__(self, of: Any) -> None:
-        self.values: dict[bytes, bytes] = {name: value for _, name, value in of._list}
+        self._list: list[tuple[bytes, bytes, bytes]] = of._list
+        self.values: dict[bytes, bytes] = {name: value for _, name, value in self._list}
+
+    def joined(self) -> dict[bytes, bytes]:
+        """Them, as they are on the wire; of several of one name, all, with commas between (RFC 9110 §5.3)."""
+        if len(self.values) == len(self._list):
+            return self.values
+        made: dict[bytes, bytes] = {}
+        for _, name, value in self._list:
+            made[name] = b"%b, %b" % (made[name], value) if name in made else value
+        return made
 
     def get(self, name: str, /) -> str | None:
         """The value of a header, or ``None``."""

@@ -122,7 +122,7 @@ class Seam:
         )
 
     def _wire(self, request: Any, sent: Headers) -> Wire:
-        return Wire(request.url.raw_path, sent.values, request.content)
+        return Wire(request.url.raw_path, sent.joined(), request.content)
 
     def _allowed(self, sent: Headers) -> int:
         """Further attempts: none where the SDK's own loop, switched on again, is trying again itself."""
