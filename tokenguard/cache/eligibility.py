@@ -19,7 +19,7 @@ MESSAGES: Final = "anthropic.messages"
 
 CACHEABLE: Final = (CHAT, COMPLETIONS, RESPONSES, EMBEDDINGS, MESSAGES)
 
-_OURS: Final = frozenset({None, "custom", "function"})
+_OURS: Final = (None, "custom", "function")
 _CLIENT_TOOLS: Final = ("bash_", "computer_", "memory_", "text_editor_")
 """Anthropic's own tools that the application carries out (docs.anthropic.com, tool use overview)."""
 
@@ -47,7 +47,7 @@ def _set(*names: str) -> Callable[[Json], bool]:
 
 
 def _above_one(*names: str) -> Callable[[Json], bool]:
-    return lambda body: any(isinstance(body.get(name), int) and body[name] > 1 for name in names)
+    return lambda body: any(isinstance(body.get(name), int | float) and body[name] > 1 for name in names)
 
 
 def _sampled(body: Json) -> bool:
@@ -75,7 +75,9 @@ def _anthropic_server_tool(body: Json) -> bool:
 
 
 def _item_reference(body: Json) -> bool:
-    return any(item.get("type") == "item_reference" for item in items(body, "input"))
+    # Its type may be left out, as a message's may, which has a role.
+    kinds = [item.get("type") or ("role" in item and "message") for item in items(body, "input")]
+    return any(kind in (False, "item_reference") for kind in kinds)
 
 
 RULES: Final = (
@@ -94,8 +96,9 @@ RULES: Final = (
     Rule(
         "server_tools",
         (CHAT,),
-        "`web_search_options` is in it: the answer depends on the moment.",
-        _set("web_search_options"),
+        "`web_search_options` is in it, if only as `{}`, or a tool that is neither `function` nor `custom`: "
+        "the answer depends on the moment.",
+        lambda body: body.get("web_search_options") is not None or _server_tool(body),
     ),
     Rule(
         "server_tools",
