@@ -6,6 +6,7 @@ An answer that is kept is given again and again; a bad one would be, too.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -45,6 +46,10 @@ REFUSALS: Final = (
     ("invalidated", "Something was invalidated while the call was under way."),
 )
 """Why an answer is not kept, as receipts and the ledger say it, in the order in which it is looked at."""
+
+
+_SNAPSHOT: Final = re.compile(r"[-@:](?:\d{4}(?!\d?[a-z]).*|v\d.*|latest)")
+"""What a snapshot's name has behind the model's: a date or a version. ``-mini`` names another model."""
 
 
 class Reply(NamedTuple):
@@ -88,10 +93,12 @@ def refusal(
 
 def _other_model(call: Call, answered: Answered) -> str | None:
     """Whether another model answered, which only the makers' own endpoints have reliable names for."""
-    if call.where.channel != "direct" or answered.model is None:
+    if call.where.channel != "direct" or not answered.model:
         return None
     asked = call.asked.model.removesuffix("-latest").removesuffix("-0")
-    return None if answered.model.startswith(asked) or asked.startswith(answered.model) else "other_model"
+    shorter, longer = sorted((asked, answered.model), key=len)
+    same = longer == shorter or (longer.startswith(shorter) and _SNAPSHOT.fullmatch(longer[len(shorter) :]))
+    return None if same else "other_model"
 
 
 def _without_vectors(body: bytes) -> str | None:

@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple
 from tokenguard.call import Json
 from tokenguard.dialects.dialect import details, items
 
-_TOOL_ITEMS: Final = frozenset({"function_call", "custom_tool_call", "computer_call", "local_shell_call"})
-_TOOL_BLOCKS: Final = frozenset({"tool_use"})
+_TOOL_ITEMS: Final = ("function_call", "custom_tool_call", "computer_call", "local_shell_call")
+_TOOL_BLOCKS: Final = ("tool_use",)
 
 
 class Said(NamedTuple):
