@@ -36,11 +36,12 @@ class Memory:
 
     def put(self, entry: Entry) -> None:
         """Keep an entry, and let go of those used longest ago where there is no room for all."""
-        if entry.size > self._max_bytes:
-            return
         with self._lock:
             old = self._entries.pop(entry.key, None)
-            self.bytes += entry.size - (old.size if old else 0)
+            self.bytes -= old.size if old else 0
+            if entry.size > self._max_bytes:
+                return
+            self.bytes += entry.size
             self._entries[entry.key] = entry
             while self.bytes > self._max_bytes:
                 _, last = self._entries.popitem(last=False)
