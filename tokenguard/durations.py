@@ -12,6 +12,7 @@ Duration = str | float | timedelta
 """A text like ``"7d"``, a number of seconds, or a ``timedelta``."""
 
 _WRITTEN: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(ms|s|m|h|d|w)")
+_FOREVER: Final = timedelta.max.total_seconds()
 _SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -23,7 +24,7 @@ def seconds(duration: Duration, name: str) -> float:
         name: What the setting is called, for the error.
 
     Raises:
-        ConfigError: It cannot be read, is negative, or has no end.
+        ConfigError: It cannot be read, is negative, or is longer than two million years.
     """
     found: float | None = None
     if isinstance(duration, timedelta):
@@ -32,8 +33,8 @@ def seconds(duration: Duration, name: str) -> float:
         if written := _WRITTEN.fullmatch(duration.strip().lower()):
             found = float(written[1]) * _SECONDS[written[2]]
     elif isinstance(duration, int | float) and not isinstance(duration, bool):
-        found = float(duration)
-    if found is None or not 0 <= found < float("inf"):
+        found = float(max(-1, min(duration, _FOREVER + 1)))  # an int may be too large for a float
+    if found is None or not 0 <= found <= _FOREVER:
         raise ConfigError(
             f"{name}={duration!r}: give a length of time like '90s', '15m', '12h', '7d' or '2w'"
         )

@@ -6,8 +6,8 @@ headers instead, which never leave the process: the seam takes them off before a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, get_args
@@ -133,7 +133,7 @@ def headers(
         made[_MODEL] = quote(wishes.model)
     if wishes.retries is not None:
         made[_RETRIES] = str(wishes.retries)
-    if wish.use != "use":
+    if cache is not None or wish.use != "use":  # "use" ends what a context says
         made[_CACHE] = wish.use
     if wish.ttl_s is not None:
         made[_CACHE_TTL] = str(wish.ttl_s)
@@ -170,24 +170,27 @@ def from_headers(found: Mapping[str, str]) -> Wishes:
 
 
 def _cache_wish_from(found: Mapping[str, str], outer: CacheWish) -> CacheWish:
-    ttl = found.get(_CACHE_TTL)
-    if ttl is not None and ttl.replace(".", "", 1).isdecimal():
-        ttl += "s"
-    tags = [unquote(tag) for tag in found.get(_CACHE_TAGS, "").split(",") if tag]
+    written = found.get(_CACHE_TTL)
+    ttl: Duration | None = written
+    if written is not None:
+        with suppress(ValueError):
+            ttl = float(written)  # as headers() writes it; by hand it may be "7d"
+    tags = tuple(unquote(tag) for tag in found.get(_CACHE_TAGS, "").split(",") if tag)
     return _cache_wish(outer, found.get(_CACHE), ttl, tags)
 
 
 def _cache_wish(outer: CacheWish, use: str | None, ttl: Duration | None, tags: Sequence[str]) -> CacheWish:
-    if use is None and ttl is None and not tags:
+    if use is None and ttl is None and tags == ():
         return outer
     if use is not None and use not in _USES:
         raise ConfigError(f"cache={use!r}: give one of {', '.join(map(repr, _USES))}")
-    if isinstance(tags, str) or not all(isinstance(tag, str) and tag for tag in tags):
+    listed = tuple(tags) if isinstance(tags, Iterable) and not isinstance(tags, str) else (None,)
+    if not all(isinstance(tag, str) and tag for tag in listed):
         raise ConfigError(f"cache_tags={tags!r}: give a tuple of texts")
     return CacheWish(
         use or outer.use,  # type: ignore[arg-type] # checked above
         outer.ttl_s if ttl is None else seconds(ttl, "cache_ttl"),
-        (*outer.tags, *(tag for tag in tags if tag not in outer.tags)),
+        tuple(dict.fromkeys((*outer.tags, *listed))),
     )
 
 
