@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
 from datetime import tzinfo
 from pathlib import Path
@@ -64,6 +64,8 @@ class Row:
     """Calls answered from the response cache: they cost nothing, and their tokens are not counted again."""
     saved_nano: int
     """What those would have cost, where a price is known."""
+    cached_unpriced: int
+    """Those of them for which none is."""
 
     @property
     def estimated_share(self) -> float:
@@ -100,7 +102,10 @@ class Report:
 
 _END_NS: Final = 2**63  # SQLite's integers have 64 bits: times from 1677 to 2262
 
-_SUMS: Final = """
+ANSWERED_FROM_CACHE: Final = "role = 'cache' AND status = 'ok'"
+"""Which rows are answers that were given whole, from the cache."""
+
+_SUMS: Final = f"""
     count(DISTINCT logical_id),
     coalesce(sum(role <> 'cache'), 0),
     coalesce(sum(input_tokens), 0),
@@ -116,8 +121,9 @@ _SUMS: Final = """
     coalesce(sum(state = 'unknown'), 0),
     coalesce(sum(state = 'sent'), 0),
     coalesce(sum(status = 'error'), 0),
-    coalesce(sum(role = 'cache' AND status = 'ok'), 0),
-    coalesce(sum(baseline_nano) FILTER (WHERE role = 'cache' AND status = 'ok'), 0)"""
+    coalesce(sum({ANSWERED_FROM_CACHE}), 0),
+    coalesce(sum(baseline_nano) FILTER (WHERE {ANSWERED_FROM_CACHE}), 0),
+    coalesce(sum({ANSWERED_FROM_CACHE} AND baseline_nano IS NULL), 0)"""
 
 _COLUMNS: Final = {
     "model": "coalesce(model_served, model_requested)",
@@ -186,14 +192,45 @@ def report(
     )
     keys = [_key(name) for name in by]
     filters = _filters(bounds, where or {})
-    if isinstance(source, sqlite3.Connection):
-        rows, total = _sums(source, keys, filters, in_zone)
-    else:
-        recover_file(str(source), now_ns)  # what is only in journals yet is to be seen, too
-        with closing(reader(str(source))) as connection:
-            rows, total = _sums(connection, keys, filters, in_zone)
+    with at_one_moment(source, now_ns) as connection:
+        rows, total = _sums(connection, keys, filters, in_zone)
     _check(rows, total)
     return Report(tuple(by), zone_name, *bounds, _sorted(rows, keys), total)
+
+
+@contextmanager
+def at_one_moment(source: str | Path | sqlite3.Connection, now_ns: int) -> Iterator[sqlite3.Connection]:
+    """A connection to a ledger that reads one and the same state of it throughout.
+
+    Args:
+        source: The ledger's file, or a connection from :meth:`SqliteLedger.reader`. Of a file that may
+            be written to, journals are brought in first.
+        now_ns: The time, Unix nanoseconds.
+
+    Raises:
+        LedgerError: It cannot be read.
+    """
+    if isinstance(source, sqlite3.Connection):
+        with _transaction(source):
+            yield source
+        return
+    recover_file(str(source), now_ns)  # what is only in journals yet is to be seen, too
+    with closing(reader(str(source))) as connection, _transaction(connection):
+        yield connection
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    try:
+        connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            connection.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        raise LedgerError(
+            f"the ledger could not be read: {error}. If it is damaged, restore a copy."
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,24 +285,15 @@ def _filters(bounds: tuple[int | None, int | None], where: Mapping[str, str]) ->
 def _sums(
     connection: sqlite3.Connection, keys: Sequence[_Key], filters: Sequence[_Sql], in_zone: tzinfo
 ) -> tuple[list[Row], Row]:
-    """The groups and their total, of one and the same state of the ledger."""
+    """The groups and their total."""
     units = [key.unit for key in keys if key.unit]
     if len(units) > 1:
         raise ConfigError(f"one calendar period at a time: {' or '.join(units)}")
-    try:
-        connection.execute("BEGIN")
-        try:
-            total = _select(connection, [], filters, [])
-            rows = total
-            if keys:
-                spans = _spans(connection, units[0], filters, in_zone) if units else []
-                rows = _select(connection, keys, filters, spans)
-        finally:
-            connection.execute("ROLLBACK")
-    except sqlite3.Error as error:
-        raise LedgerError(
-            f"the ledger could not be read: {error}. If it is damaged, restore a copy."
-        ) from error
+    total = _select(connection, [], filters, [])
+    rows = total
+    if keys:
+        spans = _spans(connection, units[0], filters, in_zone) if units else []
+        rows = _select(connection, keys, filters, spans)
     return [row for row in rows if row.calls], total[0]
 
 
