@@ -30,6 +30,7 @@ class Which(NamedTuple):
     model: str | None = None
     namespace: str | None = None
     stored_before_ns: int | None = None
+    keys: frozenset[str] | None = None
 
     def holds(self, label: Label) -> bool:
         """Whether an entry with this label is meant."""
@@ -38,6 +39,7 @@ class Which(NamedTuple):
             and (self.model is None or self.model == label.model)
             and (self.namespace is None or self.namespace == label.namespace)
             and (self.stored_before_ns is None or label.stored_ns < self.stored_before_ns)
+            and (self.keys is None or label.key in self.keys)
         )
 
 

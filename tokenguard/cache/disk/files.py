@@ -146,7 +146,7 @@ def unusable(path: Path, reason: str, remedy: str) -> ConfigError:
 
 
 def in_words(path: Path, error: Exception) -> Exception:
-    """What an error means for a cache that is being opened."""
+    """What an error means for the cache in a directory."""
     if isinstance(error, ConfigError):
         return error
     if isinstance(error, sqlite3.Error):

@@ -13,12 +13,14 @@ from tokenguard import faults
 from tokenguard.cache.disk import files
 from tokenguard.cache.disk.connections import LEASE_S, READ_S, Connections, patiently, set_up, transaction
 from tokenguard.cache.disk.files import (
+    REMEDY,
     SECRET_BYTES,
     in_words,
     make_directory,
     make_once,
     make_private,
     secret_in,
+    unusable,
     written,
 )
 from tokenguard.cache.disk.strict import BATCH, RefusedError, StrictCache, label_of, strict_cache
@@ -48,12 +50,13 @@ class DiskStore:
 
     may_block: bool = False
 
-    def __init__(self, directory: str | Path, *, max_bytes: int = 2**30) -> None:
+    def __init__(self, directory: str | Path, *, max_bytes: int = 2**30, make: bool = True) -> None:
         """Open the directory, making it where there is none.
 
         Args:
             directory: Where. It must belong to this user, and nobody else may write to it.
             max_bytes: How much it may take. What was used longest ago goes first.
+            make: Whether to make it, now and whenever it was removed; else it must be there.
 
         Raises:
             ConfigError: It cannot be used, or diskcache is not installed. The message says what to do.
@@ -62,6 +65,7 @@ class DiskStore:
             raise ConfigError(f"Cache(max_bytes={max_bytes}): give at least {_LEAST_BYTES} (4 MiB) to a disk")
         self._directory = Path(directory).expanduser().absolute()
         self._news = self._directory / "invalidations.json"
+        self._make = make
         self._heard: tuple[Hashable, dict[str, int]] = (None, {})
         # Of all that is allowed a tenth is for the log of writes: it may hold the largest entry.
         self._largest = max_bytes // 10
@@ -78,12 +82,20 @@ class DiskStore:
 
     def get(self, key: str) -> bytes | None:
         """The bytes under a key, stale or not; ``None`` where there are none, or what is there is refused."""
+        try:
+            return self.read(key)
+        except RefusedError as error:
+            faults.note("cache.refused", error)
+            return None
+
+    def read(self, key: str) -> bytes | None:
+        """The bytes under a key, as :meth:`get` gives them.
+
+        Raises:
+            RefusedError: What is there is no bytes of ours.
+        """
         with self._answers.mine() as cache:
-            try:
-                return patiently(lambda: cache.look_up(key), READ_S)
-            except RefusedError as error:
-                faults.note("cache.refused", error)
-                return None
+            return patiently(lambda: cache.look_up(key), READ_S)
 
     def set(self, label: Label, blob: bytes, keep_s: float, generation: Hashable = None) -> None:
         """Keep bytes under ``label.key`` for so many seconds at most. What was used longest ago goes first.
@@ -114,6 +126,14 @@ class DiskStore:
 
     def labels(self) -> Iterator[Label]:
         """The labels of all entries. Their values are not read."""
+        for label in self.listed():
+            if isinstance(label, RefusedError):
+                faults.note("cache.refused", label)
+            else:
+                yield label
+
+    def listed(self) -> Iterator[Label | RefusedError]:
+        """The labels of all entries, and in the place of one that is refused the reason why."""
         now, last = time.time(), -(2**63)
         while True:
             with self._answers.mine() as cache:
@@ -122,7 +142,8 @@ class DiskStore:
             for row in rows:
                 last = row.rowid
                 label = label_of(row)
-                if label is not None and (row.expire_time is None or row.expire_time > now):
+                # A time that is refused may be no number to compare with.
+                if isinstance(label, RefusedError) or row.expire_time is None or row.expire_time > now:
                     yield label
             if len(rows) < BATCH:
                 return
@@ -141,9 +162,17 @@ class DiskStore:
                 with transaction(cache.connection):
                     rows = cache.rows(last)
                     labels = [(row.rowid, label_of(row)) for row in rows]
-                    doomed = [rowid for rowid, label in labels if label is None or which.holds(label)]
-                    cache.connection.executemany("DELETE FROM Cache WHERE rowid = ?", [(n,) for n in doomed])
-                removed += len(doomed) - sum(label is None for _, label in labels)
+                    refused = [rowid for rowid, label in labels if isinstance(label, RefusedError)]
+                    found = [
+                        rowid for rowid, label in labels if isinstance(label, Label) and which.holds(label)
+                    ]
+                    doomed = [(rowid,) for rowid in refused + found]
+                    cache.connection.executemany("DELETE FROM Cache WHERE rowid = ?", doomed)
+                removed += len(found)
+                if refused:
+                    faults.warn_once(
+                        "cache.refused", "removed %d rows of the cache that are not ours", len(refused)
+                    )
                 more = len(rows) == BATCH
                 last = rows[-1].rowid if rows else last
             cache.give_back()
@@ -203,6 +232,8 @@ class DiskStore:
     def _prepare(self, path: Path) -> None:
         """See that all is there which a connection needs, and nobody else can get at it."""
         with files.making:
+            if not self._make and not (self._directory / "cache.db").exists():
+                raise unusable(self._directory, "it is not there any more", f"{REMEDY}.")
             make_directory(self._directory)
             for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
                 make_private(file, make=file is path)

@@ -240,8 +240,8 @@ def _is_ours(connection: sqlite3.Connection) -> bool:
     return bool(tables)
 
 
-def label_of(row: _Row) -> Label | None:
-    """The label of a row; ``None``, and counted, where it is none that we wrote."""
+def label_of(row: _Row) -> Label | RefusedError:
+    """The label of a row; the reason why where it is none that we wrote."""
     try:
         if row.raw != 1 or not isinstance(row.tag, str):
             raise RefusedError("a row of the cache without a label")
@@ -253,6 +253,7 @@ def label_of(row: _Row) -> Label | None:
         if not ends or not all(isinstance(number, int) for number in numbers):
             raise RefusedError("a row of the cache with a damaged label")
         return Label(key, namespace, model, dialect, tuple(tags), *numbers)
+    except RefusedError as error:
+        return error
     except (TypeError, ValueError) as error:
-        faults.note("cache.refused", error)
-        return None
+        return RefusedError(f"a row of the cache with a damaged label: {error}")

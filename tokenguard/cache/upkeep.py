@@ -1,0 +1,157 @@
+"""Look after a directory of answers from outside, as the command line does: nothing here makes one.
+
+Nor does anything here evict: how much a directory may take is for those to say who put the answers there.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+from tokenguard.cache.disk import DiskStore
+from tokenguard.cache.disk.files import in_words
+from tokenguard.cache.entry import Entry, opened
+from tokenguard.cache.memory import label_of
+from tokenguard.cache.policy import Cache
+from tokenguard.cache.responses import ResponseCache
+from tokenguard.cache.store import Label, Which
+
+_BOUNDLESS: Final = 2**62
+
+
+@contextmanager
+def existing(directory: Path) -> Iterator[DiskStore]:
+    """The store in a directory, while it is looked after.
+
+    Raises:
+        FileNotFoundError: There is no cache.
+        ConfigError: It cannot be used, or diskcache is not installed. The message says what to do.
+    """
+    directory = directory.expanduser()
+    if not is_cache(directory):
+        raise FileNotFoundError(f"no cache at {directory}")
+    with closing(DiskStore(directory, max_bytes=_BOUNDLESS, make=False)) as store:
+        try:
+            yield store
+        except (sqlite3.Error, OSError) as error:
+            raise in_words(directory, error) from error
+
+
+def is_cache(directory: Path) -> bool:
+    """Whether there is a cache in a directory.
+
+    Raises:
+        ConfigError: It may not be looked into.
+    """
+    try:
+        return all((directory.expanduser() / name).is_file() for name in ("cache.db", "secret"))
+    except OSError as error:
+        raise in_words(directory, error) from error
+
+
+def find(store: DiskStore, beginning: str) -> list[Label]:
+    """The labels of the entries whose keys begin so."""
+    found = (label for label in store.listed() if isinstance(label, Label))
+    return [label for label in found if label.key.startswith(beginning)]
+
+
+def entry(store: DiskStore, label: Label) -> Entry | None:
+    """The answer that a label is on; ``None`` where it is gone.
+
+    Raises:
+        ValueError: It is damaged, refused, or not what its label says. The message says how.
+    """
+    blob = store.read(label.key)
+    return None if blob is None else _entry(label, blob, store.secret)
+
+
+def _entry(label: Label, blob: bytes, secret: bytes) -> Entry:
+    try:
+        found = opened(blob, label.key, secret)
+    except (TypeError, LookupError, AttributeError) as error:  # the seal is ours, the shape is not
+        raise ValueError("it is of another version") from error
+    if label_of(found) != label:
+        raise ValueError("its label says something else")  # labels have no seal
+    return found
+
+
+def invalidate(store: DiskStore, which: Which) -> int:
+    """Remove answers, in every process, with all that a guard does for it; gives how many there were."""
+    return ResponseCache(Cache(), store).invalidate(
+        tag=which.tag,
+        model=which.model,
+        namespace=which.namespace,
+        stored_before_ns=which.stored_before_ns,
+    )
+
+
+class Bad(NamedTuple):
+    """Something in a directory that is no answer.
+
+    Attributes:
+        kind: ``damaged``: it has a label of ours, but its seal is broken, or the two do not go together.
+            ``refused``: it is nothing that we ever write.
+        reason: What is wrong.
+        key: Its key, where it has one that can be believed.
+    """
+
+    kind: Literal["damaged", "refused"]
+    reason: str
+    key: str | None = None
+
+
+class Check(NamedTuple):
+    """What a directory was found to have.
+
+    Attributes:
+        sound: How many answers can be given again, stale ones included.
+        stale: How many of them are stale.
+        bad: All else.
+    """
+
+    sound: int
+    stale: int
+    bad: tuple[Bad, ...]
+
+
+def check(store: DiskStore, now_ns: int) -> Check:
+    """Open every entry: its seal, its key and its label.
+
+    Args:
+        store: What to check.
+        now_ns: The time, Unix nanoseconds.
+    """
+    sound = stale = 0
+    bad = []
+    for label in store.listed():
+        found = _looked_into(store, label)
+        if isinstance(found, Bad):
+            bad.append(found)
+        elif found is not None:
+            sound += 1
+            stale += found.expires_ns <= now_ns
+    return Check(sound, stale, tuple(bad))
+
+
+def _looked_into(store: DiskStore, label: Label | ValueError) -> Entry | Bad | None:
+    if isinstance(label, ValueError):
+        return Bad("refused", str(label))
+    try:
+        blob = store.read(label.key)
+    except ValueError as error:
+        return Bad("refused", str(error), label.key)
+    if blob is None:
+        return None  # removed meanwhile
+    try:
+        return _entry(label, blob, store.secret)
+    except ValueError as error:
+        return Bad("damaged", str(error), label.key)
+
+
+def discard(store: DiskStore, found: Check) -> None:
+    """Remove what is bad, and nothing else."""
+    # A store gives up whatever has no label of ours whenever it removes something.
+    store.remove(Which(keys=frozenset(bad.key for bad in found.bad if bad.key is not None)))
