@@ -307,6 +307,18 @@ def test_a_planted_time_is_refused(folder: Path, opened: Open) -> None:
     assert store.get("k") is None
 
 
+@pytest.mark.parametrize("column", ["tag", "key", "expire_time"])
+def test_a_text_that_is_no_utf8_is_refused(folder: Path, opened: Open, column: str) -> None:
+    """The others are listed and removed all the same."""
+    store = opened()
+    store.set(label("k"), b"x", 60)
+    store.set(label("ours"), b"x", 60)
+    execute(folder, f"UPDATE Cache SET {column} = CAST(x'ff' AS TEXT) WHERE key = 'k'")
+    assert list(store.labels()) == [label("ours")]
+    assert store.remove(Which()) == 1
+    assert list(store.labels()) == []
+
+
 def test_only_bytes_are_kept(opened: Open) -> None:
     """Whatever else is refused before it is written."""
     store = opened()

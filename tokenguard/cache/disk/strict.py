@@ -212,6 +212,7 @@ def strict_cache(directory: Path, limit: int) -> Callable[[sqlite3.Connection], 
     def open_cache(connection: sqlite3.Connection) -> StrictCache:
         cache = kind.__new__(kind)
         vars(cache).update(_SETTINGS, connection=connection, size_limit=limit)
+        connection.text_factory = _any_text
         vars(cache).update(_directory=anchor, _timeout=0, _disk=disk(anchor))
         if not _is_ours(connection):
             with transaction(connection, OPEN_S):
@@ -224,6 +225,11 @@ def strict_cache(directory: Path, limit: int) -> Callable[[sqlite3.Connection], 
         return made
 
     return open_cache
+
+
+def _any_text(text: bytes) -> str:
+    """Text as it is: one row that is no UTF-8 must not be the end of every listing and removal."""
+    return text.decode("utf-8", "surrogateescape")
 
 
 def _is_ours(connection: sqlite3.Connection) -> bool:
