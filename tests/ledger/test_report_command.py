@@ -7,12 +7,12 @@ import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from tests.ledger.attempts import NOON, answered, attempt, cost, select
-from tokenguard.call import Charge, CostBasis
+from tokenguard.call import Attempt, CacheUse, Charge, CostBasis
 from tokenguard.cli import main
 from tokenguard.ledger import SqliteLedger
 
@@ -128,6 +128,48 @@ def test_what_is_not_in_the_cost_is_pointed_out(path: Path, run: Run) -> None:
     assert [row[heads.index("Unpriced")] for row in rows] == ["1", "0", "1"]
     assert "Unpriced attempts are not in the cost" in result.stdout
     assert "Unmetered attempts are not in the cost" in result.stdout
+
+
+def cached(nano: int | None, **fields: Any) -> Attempt:
+    """A call that was answered from the cache, and would have cost so much."""
+    made = attempt(cache=CacheUse("hit", key="k"), role="cache", **fields)
+    answered(made, charge=Charge(0, 0, (), "p"))
+    made.baseline_nano, made.basis = nano, CostBasis.CACHED
+    return made
+
+
+def test_what_the_cache_saved_is_shown_once_there_is_any(spent: Path, run: Run) -> None:
+    """Calls from the cache and their worth, by group and in total, to the nano in JSON."""
+    assert "Saved" not in run().stdout
+    with closing(SqliteLedger(spent)) as ledger:
+        for team, nano in (("search", 1_000_000_001), ("search", 2), ("support", 12_300_000)):
+            ledger.settle(cached(nano, tags={"team": team}))
+        ledger.settle(cached(None, tags={"team": "free"}))
+    result = run("--by", "team")
+    heads, *rows = [cells(line) for line in result.stdout.splitlines() if line[:1] in "│┃"]
+    shown = {row[0]: [row[heads.index(head)] for head in ("Calls", "From cache", "Saved")] for row in rows}
+
+    assert shown == {
+        "search": ["4", "2", "$1.00"],
+        "support": ["2", "1", "$0.0123"],
+        "free": ["1", "1", "unpriced"],
+        "Total": ["7", "4", "$1.01"],
+    }
+    assert "not in what was saved: 1 answers from the cache" in result.stdout
+    found = json.loads(run("--by", "team", "--json").stdout)
+    saved = [(row["keys"]["team"], row["cached_calls"], row["saved_nano"]) for row in found["rows"]]
+    assert saved == [("search", 2, 1_000_000_003), ("support", 1, 12_300_000), ("free", 1, 0)]
+    assert (found["total"]["cached_calls"], found["total"]["saved_nano"]) == (4, 1_012_300_003)
+    assert found["total"]["cached_unpriced"] == 1
+
+
+def test_a_range_with_answers_from_the_cache_alone_has_calls(path: Path, run: Run) -> None:
+    """They are no attempts, but they are calls."""
+    with closing(SqliteLedger(path)) as ledger:
+        ledger.settle(cached(5))
+    result = run()
+    assert "No calls in this range." not in result.stdout
+    assert "$0.000000005" in result.stdout
 
 
 def test_lost_calls_are_shown_as_lost(path: Path, run: Run) -> None:

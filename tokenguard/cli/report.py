@@ -53,33 +53,43 @@ def report(
     ] = None,
 ) -> None:
     """Show what was spent. Exits with 1 if there is no ledger yet, with 2 if it cannot be read."""
-    path, now_ns = _path(ledger), time.time_ns()
+    path, now_ns = ledger_file(ledger), time.time_ns()
+    if path is None:
+        typer.echo(NO_LEDGER, err=True)
+        raise typer.Exit(1)
     keys = [key.strip() for key in by.split(",") if key.strip()]
     conditions = _conditions(where or [])
     if not Path(path).exists():
-        typer.echo(f"There is no ledger at {path} yet: the first guarded call makes it.", err=True)
+        typer.echo(NO_LEDGER_YET.format(path), err=True)
         raise typer.Exit(1)
     found = queries.report(path, by=keys, since=since, until=until, tz=tz, where=conditions, now_ns=now_ns)
     if as_json:
         print(json.dumps({"ledger": path, **found.as_json()}, indent=2))
         return
-    console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, _PIPED_WIDTH)
-    console.print(_table(found))
+    screen = console()
+    screen.print(_table(found))
     for note in _notes(found):
-        console.print(note, markup=False, highlight=False)
+        screen.print(note, markup=False, highlight=False)
 
 
-def _path(given: Path | None) -> str:
-    """The ledger that was asked for, else the configured one, else the default one."""
+NO_LEDGER: Final = "The configuration says that there is no ledger; name one with --ledger."
+NO_LEDGER_YET: Final = "There is no ledger at {} yet: the first guarded call makes it."
+
+
+def ledger_file(given: Path | None) -> str | None:
+    """The ledger that was asked for, else the configured one, else the default one; ``None`` for none."""
     if given is not None:
         return str(given)
     configured = config.load().values.get("ledger")
-    if configured is False:
-        typer.echo("The configuration says that there is no ledger; name one with --ledger.", err=True)
-        raise typer.Exit(1)
-    return str(configured or default_path())
+    return None if configured is False else str(configured or default_path())
+
+
+def console() -> Console:
+    """Where tables are printed."""
+    made = Console()
+    if not made.is_terminal:
+        made.width = max(made.width, _PIPED_WIDTH)
+    return made
 
 
 def _conditions(where: list[str]) -> dict[str, str]:
@@ -113,6 +123,8 @@ _IF_DIFFERENT: Final[list[tuple[str, Callable[[Row], bool], _Cell]]] = [
         lambda row: row.baseline_nano != row.cost_nano,
         lambda row: _usd(row, row.baseline_nano),
     ),
+    ("From cache", lambda row: _uses_cache(row), lambda row: f"{row.cached_calls:,}"),
+    ("Saved", lambda row: _uses_cache(row), lambda row: _saved(row)),
     ("Estimated", lambda row: bool(row.estimated_nano), lambda row: f"{row.estimated_share:.1%}"),
     ("Unpriced", lambda row: bool(row.unpriced), lambda row: f"{row.unpriced:,}"),
     ("Unmetered", lambda row: bool(row.unmetered), lambda row: f"{row.unmetered:,}"),
@@ -120,6 +132,16 @@ _IF_DIFFERENT: Final[list[tuple[str, Callable[[Row], bool], _Cell]]] = [
     ("Failed", lambda row: bool(row.failed), lambda row: f"{row.failed:,}"),
     ("Under way", lambda row: bool(row.in_flight), lambda row: f"{row.in_flight:,}"),
 ]
+
+
+def _uses_cache(row: Row) -> bool:
+    return bool(row.cached_calls or row.saved_nano)
+
+
+def _saved(row: Row) -> str:
+    """What answers from the cache would have cost; but where no price is known that is not $0.00."""
+    unknown = bool(row.cached_unpriced) and not row.saved_nano
+    return format_usd(None if unknown else row.saved_nano)
 
 
 def _usd(row: Row, nano: int) -> str:
@@ -133,7 +155,11 @@ def _usd(row: Row, nano: int) -> str:
 def _table(found: Report) -> Table:
     columns = _ALWAYS + [(head, cell) for head, shown, cell in _IF_DIFFERENT if shown(found.total)]
     title = f"Usage by {', '.join(found.by)}" if found.by else "Usage"
-    table = Table(title=Text(f"{title}, {_range(found)}"), title_justify="left", show_footer=True)
+    table = Table(
+        title=Text(f"{title}, {shown_range(found.since_ns, found.until_ns, found.tz)}"),
+        title_justify="left",
+        show_footer=True,
+    )
     for i, key in enumerate(found.by):
         table.add_column(Text(key), footer="Total" if i == 0 else "", overflow="fold")
     for head, cell in columns:
@@ -144,21 +170,22 @@ def _table(found: Report) -> Table:
     return table
 
 
-def _range(found: Report) -> str:
-    in_zone, _ = zone(found.tz)
+def shown_range(since_ns: int | None, until_ns: int | None, tz: str) -> str:
+    """A range as it stands in the title of a table."""
+    in_zone, _ = zone(tz)
 
     def shown(moment_ns: int) -> str:
         return from_ns(moment_ns, in_zone).strftime("%Y-%m-%d %H:%M")
 
-    begin = "the beginning" if found.since_ns is None else shown(found.since_ns)
-    end = "now" if found.until_ns is None else shown(found.until_ns)
-    return f"from {begin} until {end} ({found.tz})"
+    begin = "the beginning" if since_ns is None else shown(since_ns)
+    end = "now" if until_ns is None else shown(until_ns)
+    return f"from {begin} until {end} ({tz})"
 
 
 def _notes(found: Report) -> list[str]:
     """What the reader of the table has to know to trust it."""
     total, notes = found.total, []
-    if not total.attempts:
+    if not total.calls:
         return ["No calls in this range."]
     for i, key in enumerate(found.by):
         if all(row.keys[i] is None for row in found.rows):
@@ -167,6 +194,11 @@ def _notes(found: Report) -> list[str]:
         notes.append("Unpriced attempts are not in the cost: no price is known for their model.")
     if total.unmetered:
         notes.append("Unmetered attempts are not in the cost: their answers said nothing of their usage.")
+    if total.cached_unpriced:
+        notes.append(
+            f"Without a known price, and so not in what was saved: {total.cached_unpriced:,} answers "
+            "from the cache."
+        )
     if total.unknown:
         notes.append(
             "Unknown attempts were sent, but nobody saw the answer: they may have been billed in full."
