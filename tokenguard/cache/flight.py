@@ -7,7 +7,7 @@ A streamed answer is shared while it comes; one that is read as a whole, once it
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 from tokenguard.cache.entry import Entry
@@ -26,6 +26,10 @@ class Head(NamedTuple):
 class Flight:
     """A call under way. Its leader lands it exactly once, whatever happens.
 
+    Args:
+        generation: The cache's generation when it began: who comes after something was invalidated may not
+            have what was asked for before.
+
     Attributes:
         over: Whether it has landed.
         entry: What it brought, then; ``None`` if nothing that others can be given.
@@ -35,7 +39,8 @@ class Flight:
         readers: How many read the stream, the leader among them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, generation: Hashable = None) -> None:
+        self.generation = generation
         self.over = False
         self.entry: Entry | None = None
         self.head: Head | None = None

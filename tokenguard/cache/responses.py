@@ -199,9 +199,9 @@ class ResponseCache:
         if plan.leads is None:
             with self._lock:
                 flight = self._flights.get(plan.key)
-                if flight is not None:
+                if flight is not None and flight.generation == plan.generation:
                     return Found("wait", flight=flight)
-                plan.leads = self._flights[plan.key] = Flight()
+                plan.leads = self._flights[plan.key] = Flight(plan.generation)
         return self._lease(plan, now_ns)
 
     def _kept(self, plan: Plan, now_ns: int) -> Entry | None:
@@ -236,8 +236,8 @@ class ResponseCache:
 
     def _remember(self, plan: Plan, entry: Entry) -> bool:
         """Keep an entry in memory, unless something was removed since the plan last heard of it."""
-        self._hear()
-        with self._lock:
+        with self._lock:  # from hearing to keeping: nothing may be removed in between
+            self._hear()
             if plan.generation != self._generation:
                 return False
             self._memory.put(entry)
@@ -369,11 +369,12 @@ class ResponseCache:
             self._epochs[namespace] += 1
             if self.store is not None:
                 self.store.end_epoch(namespace)
-        removed = self._memory.remove(which)
+        with self._lock:
+            self._generations += 1
+            removed = self._memory.remove(which)
         if self.store is not None:
             self.flush()  # what still waits to be written is to be removed, too
             removed = self.store.remove(which)
-        self._generations += 1
         return removed
 
     def flush(self, timeout_s: float = 10.0) -> bool:
