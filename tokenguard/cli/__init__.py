@@ -14,11 +14,13 @@ from tokenguard import __version__
 from tokenguard.errors import GuardError
 
 WRONG: Final = 2
-"""Exit code for wrong usage, a wrong setting, or a ledger that cannot be used; click's for wrong usage."""
+"""Exit code for wrong usage, a wrong setting, or a ledger or cache that cannot be used; click's for wrong
+usage."""
 
-EXIT_CODES: Final = f"""Exit codes: 0 done; 1 nothing was found, or the reader of the output went away;
-{WRONG} wrong usage, a wrong setting or an unusable ledger. 'tokenguard run' ends with the code of the
-program that it runs; 126 and 127 say that the program cannot be started or found."""
+EXIT_CODES: Final = f"""Exit codes: 0 done; 1 nothing was found, 'cache verify' found bad entries, or the
+reader of the output went away; {WRONG} wrong usage, a wrong setting, or an unusable ledger or cache.
+'tokenguard run' ends with the code of the program that it runs; 126 and 127 say that the program cannot be
+started or found."""
 
 
 class Command(NamedTuple):
@@ -32,6 +34,7 @@ class Command(NamedTuple):
 COMMANDS: Final = {
     "report": Command("Show what was spent, from the ledger.", "tokenguard.cli.report", "report"),
     "prices": Command("Show what a model costs.", "tokenguard.cli.prices", "prices"),
+    "cache": Command("Look into the response cache, and invalidate answers.", "tokenguard.cli.cache", "app"),
     "run": Command("Run a program with every client in it guarded.", "tokenguard.cli.run", "app"),
     "config": Command("Check and show the configuration.", "tokenguard.cli.config", "app"),
     "demo": Command("Show the main job at work; no key, no network.", "tokenguard.cli.demo", "demo"),
