@@ -8,7 +8,13 @@ from __future__ import annotations
 from tokenguard.config.models import Configuration, Key, Table, keys
 from tokenguard.config.toml import literal
 
-SECTIONS = {(): "guard", ("retry",): "[retry]", ("telemetry",): "[telemetry]", ("prices",): "[[prices]]"}
+SECTIONS = {
+    (): "guard",
+    ("retry",): "[retry]",
+    ("cache",): "[cache]",
+    ("telemetry",): "[telemetry]",
+    ("prices",): "[[prices]]",
+}
 
 
 def tables() -> dict[str, str]:

@@ -49,6 +49,23 @@ def mistakes(loaded: Load, text: str | None = None, **environ: str) -> list[str]
             2,
             "telemetry.max_tag_values must be a whole number, 1 or more, not 0",
         ),
+        ("cache = 7", 1, "cache must be true, false or a [cache] table, not 7"),
+        ("cache = 'disk'", 1, 'cache must be true, false or a [cache] table, not "disk"'),
+        (
+            "[cache]\nstore = 'disk'\nttl = '7 days'",
+            3,
+            'cache.ttl must be a length of time like "90s", "12h" or "7d", or a number of seconds, not "7 d',
+        ),
+        ("[cache]\n\nwait = -1", 3, "cache.wait must be a length of time like"),
+        ("[cache]\nmode = 'always'\nttl = 0", 3, "Cache(ttl=0): nothing would ever be found"),
+        ("[cache]\nstore = true", 2, 'cache.store must be "disk", a path in quotes, or false, not true'),
+        ("[cache]\nmax_bytes = '1G'", 2, 'cache.max_bytes must be a number of bytes, 0 or more, not "1G"'),
+        ("[cache]\ntags = 'faq'", 2, 'cache.tags must be a list of texts, not "faq"'),
+        (
+            "[cache]\nttl = '1d'\nignore = ['seed']",
+            3,
+            "Cache(ignore=...): 'seed' may change the answer; only cache_control,",
+        ),
         ("prices = 3", 1, "prices must be [[prices]] tables, not 3"),
         ("[[prices]]\ndiscount = '5%'", 1, "prices[0].model is missing; it must be the name of a model"),
         (
@@ -106,7 +123,8 @@ def test_a_wrong_value_is_told_with_its_line(
             2,
             "unknown key 'retries' in [telemetry]; did you mean 'retry.retries'?",
         ),
-        ("[budgets]\nx = 1", 1, "unknown key 'budgets'; The keys outside tables are retry, ledger,"),
+        ("[budgets]\nx = 1", 1, "unknown key 'budgets'; The keys outside tables are retry, cache, ledger,"),
+        ("[cache]\nstale = '1h'", 2, "unknown key 'stale' in [cache]; "),
         ("[[prices]]\nmodel = 'm'\nfrom_ = 1", 3, "unknown key 'from_' in [prices]; did you mean 'from'?"),
     ],
 )
@@ -144,6 +162,14 @@ def test_an_unknown_key_is_told_with_the_nearest_known_one(
         (
             {"TOKENGUARD_CONFG": "x"},
             "TOKENGUARD_CONFG: no setting has this name; did you mean TOKENGUARD_CONFIG?",
+        ),
+        (
+            {"TOKENGUARD_CACHE__TTL": "long"},
+            "TOKENGUARD_CACHE__TTL: cache.ttl must be a length of time like",
+        ),
+        (
+            {"TOKENGUARD_CACHE_TTL": "7d"},
+            "TOKENGUARD_CACHE_TTL: no setting has this name; did you mean TOKENGUARD_CACHE__TTL?",
         ),
         ({"TOKENGUARD_PRICES__MODEL": "x"}, "TOKENGUARD_PRICES__MODEL: no setting has this name"),
         ({"TOKENGUARD_TAGS__": "x"}, "TOKENGUARD_TAGS__: no setting has this name"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tokenguard import Guard, PriceOverride, Retry, TelemetrySettings
+from tokenguard import Cache, Guard, PriceOverride, Retry, TelemetrySettings
 from tokenguard.config import guard_arguments, load
 from tokenguard.errors import ConfigError
 
@@ -27,6 +27,16 @@ def test_everything_becomes_arguments_of_a_guard(loaded: Load, folder: Path) -> 
         [retry]
         retries = 5
         cap_s = 20
+        [cache]
+        ttl = "7d"
+        store = "var/answers"
+        mode = "always"
+        namespace = "helpdesk"
+        tags = ["faq"]
+        stale_if_error = 3600
+        max_bytes = 10_000_000
+        ignore = ["service_tier"]
+        tools = true
         [telemetry]
         spans = "metrics"
         compat = ["mlflow"]
@@ -47,6 +57,10 @@ def test_everything_becomes_arguments_of_a_guard(loaded: Load, folder: Path) -> 
         "tags": {"team": "support"},
         "deployments": {"my-gpt": "gpt-4.1"},
         "retry": Retry(retries=5, cap_s=20),
+        "cache": Cache(
+            ttl="7d", store=str(folder / "var" / "answers"), mode="always", namespace="helpdesk",
+            tags=("faq",), stale_if_error=3600, max_bytes=10_000_000, ignore=("service_tier",), tools=True,
+        ),
         "telemetry": TelemetrySettings(
             spans="metrics", compat=frozenset({"mlflow"}), metric_tags=("team",)
         ),
@@ -83,6 +97,46 @@ def test_what_nobody_said_is_left_to_the_guard(loaded: Load) -> None:
 def test_retries_have_a_short_form(loaded: Load, text: str, retry: Retry | None) -> None:
     """A number is that many retries; false leaves the SDK's own loop alone."""
     assert guard_arguments(loaded(text)) == {"retry": retry}
+
+
+@pytest.mark.parametrize(
+    ("text", "cache"),
+    [
+        ("cache = true", Cache()),
+        ("[cache]", Cache()),
+        ("cache = false", None),
+        ("[cache]\nttl = 90", Cache(ttl=90)),
+        ("[cache]\nttl = 0.5", Cache(ttl=0.5)),
+    ],
+)
+def test_a_cache_is_on_as_soon_as_it_is_named(loaded: Load, text: str, cache: Cache | None) -> None:
+    """A table with nothing in it says that there is one, with every default; nothing said is none."""
+    assert guard_arguments(loaded(text)) == {"cache": cache}
+
+
+@pytest.mark.parametrize(
+    ("said", "store"),
+    [
+        ('"disk"', "disk"),
+        ('"answers"', "{folder}/answers"),
+        ('"./disk"', "{folder}/disk"),
+        ('"/var/answers"', "/var/answers"),
+        ("false", None),
+    ],
+)
+def test_a_store_is_where_the_file_says(loaded: Load, folder: Path, said: str, store: str | None) -> None:
+    """``disk`` is a word; everything else is a path, relative to the file."""
+    expected = store and store.format(folder=folder)
+    assert guard_arguments(loaded(f"[cache]\nstore = {said}"))["cache"] == Cache(store=expected)
+
+
+def test_a_guard_keeps_its_answers_there(loaded: Load, folder: Path) -> None:
+    """The directory is made beside the file, for its owner alone."""
+    guard = Guard(ledger=None, **guard_arguments(loaded('[cache]\nstore = "answers"\nttl = "2h"\n')))
+    guard.close()
+    assert guard.cache is not None
+    assert guard.cache.settings.ttl_s == 7200
+    assert (folder / "answers").stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(
@@ -127,6 +181,18 @@ def test_a_home_folder_may_be_meant(loaded: Load, monkeypatch: pytest.MonkeyPatc
         ({"TOKENGUARD_RETRY": "0"}, {"retry": Retry(retries=0)}),
         ({"TOKENGUARD_RETRY__BASE_S": "0.25"}, {"retry": Retry(base_s=0.25)}),
         ({"TOKENGUARD_RETRY": "{ retries = 1, cap_s = 2 }"}, {"retry": Retry(retries=1, cap_s=2)}),
+        ({"TOKENGUARD_CACHE": "on"}, {"cache": Cache()}),
+        ({"TOKENGUARD_CACHE": "1"}, {"cache": Cache()}),
+        ({"TOKENGUARD_CACHE": "off"}, {"cache": None}),
+        ({"TOKENGUARD_CACHE": "0"}, {"cache": None}),
+        ({"TOKENGUARD_CACHE": "{}"}, {"cache": Cache()}),
+        ({"TOKENGUARD_CACHE__TTL": "7d"}, {"cache": Cache(ttl="7d")}),
+        ({"TOKENGUARD_CACHE__TTL": "90"}, {"cache": Cache(ttl=90)}),
+        ({"TOKENGUARD_CACHE__STORE": "disk"}, {"cache": Cache(store="disk")}),
+        ({"TOKENGUARD_CACHE__STORE": "/x/y"}, {"cache": Cache(store="/x/y")}),
+        ({"TOKENGUARD_CACHE__STORE": "off"}, {"cache": Cache()}),
+        ({"TOKENGUARD_CACHE__SINGLE_FLIGHT": "no"}, {"cache": Cache(single_flight=False)}),
+        ({"TOKENGUARD_CACHE__TAGS": "faq, v7"}, {"cache": Cache(tags=("faq", "v7"))}),
         ({"TOKENGUARD_LEDGER": "/x/y.db"}, {"ledger": "/x/y.db"}),
         ({"TOKENGUARD_LEDGER": "off"}, {"ledger": None}),
         ({"TOKENGUARD_LEDGER": "False"}, {"ledger": None}),
@@ -183,6 +249,17 @@ def test_a_variable_switches_on_what_the_file_switched_off(loaded: Load) -> None
     """A key in a table that is off makes the table."""
     settings = loaded("retry = false\n", TOKENGUARD_RETRY__RETRIES="5")
     assert guard_arguments(settings) == {"retry": Retry(retries=5)}
+
+
+def test_a_variable_switches_the_file_s_cache_off(loaded: Load) -> None:
+    """For one run, with the file as it is."""
+    assert guard_arguments(loaded("[cache]\nstore = 'disk'\n", TOKENGUARD_CACHE="off")) == {"cache": None}
+
+
+def test_a_variable_goes_on_top_of_a_cache_that_is_just_on(loaded: Load) -> None:
+    """``cache = true`` is a table with nothing in it, to which a key can be added."""
+    settings = loaded("cache = true\n", TOKENGUARD_CACHE__TTL="1h")
+    assert guard_arguments(settings) == {"cache": Cache(ttl="1h")}
 
 
 def test_the_working_environment_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

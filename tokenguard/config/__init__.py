@@ -23,7 +23,7 @@ class Settings:
     """What somebody configured, and where. What nobody said is not in it.
 
     Attributes:
-        values: What was said, shaped as in TOML; a ledger path is absolute.
+        values: What was said, shaped as in TOML; paths are absolute.
         file: The file that was read, if any.
         variables: Which variable said which key, by the key's path.
     """

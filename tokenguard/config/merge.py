@@ -17,11 +17,8 @@ from tokenguard.config.toml import dotted
 from tokenguard.config.variables import read_variables
 from tokenguard.errors import ConfigError
 
-_PATHS: Final = ("ledger",)
-"""Keys that are paths: relative to the file that they stand in."""
-
-_NO_FILE: Final = ":memory:"
-"""What SQLite calls a database that is in no file."""
+_PATHS: Final = {("ledger",): ":memory:", ("cache", "store"): "disk"}
+"""Keys that are paths, relative to the file that they stand in; and the one text that is none there."""
 
 
 def merge(found: Found) -> Settings:
@@ -65,10 +62,13 @@ def _leaves(values: Any, path: KeyPath) -> list[KeyPath]:
 
 
 def _make_absolute(values: dict[str, Any], folder: Path) -> None:
-    for key in _PATHS:
-        value = values.get(key)
-        if isinstance(value, str) and value not in ("", _NO_FILE):
-            values[key] = os.path.abspath(folder / os.path.expanduser(value))  # noqa: PTH100, PTH111 - never raises
+    for (*above, key), no_path in _PATHS.items():
+        table: Any = values
+        for part in above:
+            table = table.get(part) if isinstance(table, dict) else None
+        value = table.get(key) if isinstance(table, dict) else None
+        if isinstance(value, str) and value not in ("", no_path):
+            table[key] = os.path.abspath(folder / os.path.expanduser(value))  # noqa: PTH100, PTH111 - never raises
 
 
 def _write_out(values: dict[str, Any]) -> None:

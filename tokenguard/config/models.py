@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Self, get_args, get_origin
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -21,8 +22,13 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
+from tokenguard.cache import Cache
+from tokenguard.cache.key import MAY_IGNORE
 from tokenguard.call import Meter
+from tokenguard.durations import seconds
+from tokenguard.errors import ConfigError
 from tokenguard.pricing import PriceOverride
 from tokenguard.pricing.overrides import check_unambiguous
 from tokenguard.retry import Retry
@@ -30,11 +36,13 @@ from tokenguard.telemetry import TelemetrySettings
 from tokenguard.telemetry.telemetry import COMPAT
 
 _RETRY: Final = Retry()
+_CACHE: Final = Cache()
 _TELEMETRY: Final = TelemetrySettings()
 
 Text = Annotated[str, Field(min_length=1)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
+Length = Annotated[str | float, AfterValidator(lambda value: _length(value))]
 Price = str | int | float
 Day = datetime | date | str
 
@@ -57,7 +65,18 @@ class Must:
 _TEXT: Final = Must("a text in quotes")
 _PRICE: Final = Must("a number of US dollars, 0 or more, best in quotes")
 _SECONDS: Final = Must("a number of seconds, 0 or more")
+_LENGTH: Final = Must('a length of time like "90s", "12h" or "7d", or a number of seconds')
+_BYTES: Final = Must("a number of bytes, 0 or more")
+_TEXTS: Final = Must("a list of texts")
 _DAY: Final = Must("a day like 2026-07-01")
+
+
+def _length(value: str | float) -> str | float:
+    try:
+        seconds(value, "")
+    except ConfigError as error:
+        raise PydanticCustomError("length", "not a length of time") from error
+    return value
 
 
 class Table(BaseModel):
@@ -114,6 +133,83 @@ class RetryTable(PolicyTable):
         _RETRY.max_retry_after_s,
         description="Where the provider asks for a longer wait than this, the failure is handed on at once.",
     )
+
+
+class CacheTable(PolicyTable):
+    """What to cache, where, and for how long."""
+
+    policy = Cache
+
+    ttl: Annotated[Length, _LENGTH] = Field(
+        "1d",
+        description="For how long an answer is good, from when it came; spread by 10 % either way.",
+    )
+    store: Annotated[
+        Text | Literal[False] | None,
+        Must('"disk", a path in quotes, or false', default="`false`: nowhere"),
+    ] = Field(
+        None,
+        description="Where answers are kept besides memory: `disk` is `tokenguard/responses` in the user's "
+        "folder for caches; a path is relative to the file that says so.",
+    )
+    mode: Annotated[Literal["deterministic", "always"], Must('"deterministic" or "always"')] = Field(
+        _CACHE.mode,
+        description="`deterministic` answers only calls that ask for one and the same answer each time "
+        "(`temperature=0`, a `seed`, embeddings); `always` also answers one sample with another.",
+    )
+    namespace: Annotated[Text | None, Must("a name in quotes", default="one for each credential")] = Field(
+        None,
+        description="Who may have each other's answers: a name shares them between credentials, or keeps "
+        "apart what has one.",
+    )
+    tags: Annotated[tuple[Text, ...], _TEXTS] = Field(
+        _CACHE.tags, strict=False, description="What the answers can be invalidated by."
+    )
+    stale_if_error: Annotated[Length | None, Must(_LENGTH.be, default="never")] = Field(
+        None,
+        description="For how long after its `ttl` an answer is still good enough where the provider is "
+        "overloaded or out of reach.",
+    )
+    max_bytes: Annotated[Count, _BYTES] = Field(
+        _CACHE.max_bytes, description="How much the store may take; a disk, at least 4 MiB."
+    )
+    memory_bytes: Annotated[Count, _BYTES] = Field(
+        _CACHE.memory_bytes, description="How much may be kept in memory, in front of the store."
+    )
+    max_entry_bytes: Annotated[Count, _BYTES] = Field(
+        _CACHE.max_entry_bytes, description="The largest answer that is kept."
+    )
+    tools: Annotated[bool, Must("true or false")] = Field(
+        _CACHE.tools,
+        description="Whether to keep answers that call tools. Whoever carries them out does so at each hit.",
+    )
+    ignore: Annotated[tuple[str, ...], Must("a list of " + ", ".join(f'"{name}"' for name in MAY_IGNORE))] = (
+        Field(
+            _CACHE.ignore,
+            strict=False,
+            description="Fields of a request that are not to matter.",
+            json_schema_extra={"items": {"type": "string", "enum": list(MAY_IGNORE)}},
+        )
+    )
+    single_flight: Annotated[bool, Must("true or false")] = Field(
+        _CACHE.single_flight,
+        description="Whether identical requests at one time wait for the first of them.",
+    )
+    wait: Annotated[Length, _LENGTH] = Field(
+        "60s",
+        description="For how long they wait before they ask for themselves.",
+    )
+
+    def made(self) -> Cache:
+        """The settings of the cache.
+
+        Raises:
+            ConfigError: They make no sense.
+        """
+        said = self.said()
+        if said.get("store") is False:
+            said["store"] = None
+        return Cache(**said)
 
 
 class TelemetryTable(PolicyTable):
@@ -220,6 +316,13 @@ def _or_short(table: type[Table]) -> BeforeValidator:
     return BeforeValidator(expanded, json_schema_input_type=table | Count | Literal[False])
 
 
+def _or_true(table: type[Table]) -> BeforeValidator:
+    def expanded(value: Any) -> Any:
+        return {} if value is True else value
+
+    return BeforeValidator(expanded, json_schema_input_type=table | bool)
+
+
 class Configuration(Table):
     """Everything that a guard takes, but for its clock."""
 
@@ -231,6 +334,15 @@ class Configuration(Table):
         RetryTable(),
         description="How to try again: `retry = 3` is short for `[retry] retries = 3`; `false` leaves the "
         "SDK's own loop alone.",
+    )
+    cache: Annotated[
+        CacheTable | Literal[False],
+        _or_true(CacheTable),
+        Must("true, false or a [cache] table"),
+    ] = Field(
+        False,
+        description="Answer a request with the answer that the same request got before. `true` is short for "
+        "a `[cache]` with nothing in it: on, with every default.",
     )
     ledger: Annotated[
         Text | Literal[False] | None,

@@ -57,6 +57,7 @@ def _path(detail: ErrorDetails, values: Any) -> KeyPath:
     if detail["type"] == "value_error" and isinstance(values, dict):
         # A policy's own message speaks of one of its keys, whose line says more than the table's.
         about, _, rest = _refusal(detail).partition(": ")
+        about = re.sub(r"^\w+\((\w+).*", r"\1", about)  # Cache(ttl=0)
         named = (word.rstrip("_") for word in (about, *re.findall(r"\w+", rest)))
         path = (*path, *[word for word in named if word in values][:1])
     return path
