@@ -48,7 +48,12 @@ class CacheMissError(GuardError):
 
     What to do: make the call once without ``cache="only"``, or find out why its answer was not kept:
     the receipt's ``cache_reason`` and ``tokenguard cache stats`` say so.
+
+    Attributes:
+        request_id: The call's own id, by which ``guard.receipt(error)`` finds its receipt.
     """
+
+    request_id: str | None = None
 
 
 class NotWrappableError(GuardError, TypeError):

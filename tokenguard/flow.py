@@ -91,7 +91,7 @@ def flow(call: Call, dialect: Dialect, policies: Policies) -> Flow:
     if policies.refuse_unpriced:
         _refuse_unpriced(call, policies)  # raises before a cent is spent
     plan = _plan(call, dialect, policies)
-    call.trace = call.trace or policies.telemetry.started(call, looks_up=plan is not None)
+    call.trace = call.trace or policies.telemetry.started(call, looks_up=_looks_up(call, plan))
     try:
         outcome = yield from _from_cache(call, plan, policies)
         if outcome is None:
@@ -111,6 +111,11 @@ def flow(call: Call, dialect: Dialect, policies: Policies) -> Flow:
     if isinstance(outcome, Reply):
         outcome.receipt = receipt
     return outcome
+
+
+def _looks_up(call: Call, plan: Plan | None) -> bool:
+    """Whether it will turn out from the cache whether there is an inference."""
+    return plan is not None or call.cache_wish.use == "only"
 
 
 def _plan(call: Call, dialect: Dialect, policies: Policies) -> Plan | None:
@@ -278,10 +283,12 @@ def _not_asked(call: Call) -> CacheMissError:
     _released(attempt, 0, CacheMissError.__name__)
     call.attempts.append(attempt)
     why = f" ({call.cache.reason})" if call.cache is not None and call.cache.reason else ""
-    return CacheMissError(
+    error = CacheMissError(
         f"cache='only', but the answer of {call.asked.model!r} to this request is not in the cache{why}; "
         "nothing was sent"
     )
+    error.request_id = call.id
+    return error
 
 
 def _may_be_stale(outcome: Reply | Failure | CacheMissError) -> bool:

@@ -7,9 +7,10 @@ from typing import Any
 import openai
 import pytest
 
+import tokenguard
 from tests.conftest import Rows
 from tests.transport.clients import CLAUDE, GPT, HELLO, achat, chat, claude
-from tokenguard import Guard, Meter, Receipt
+from tokenguard import Cache, Guard, Meter, Receipt
 from tokenguard.testing import Answer, Provider
 
 
@@ -88,6 +89,17 @@ def test_by_anything_the_sdk_gives(provider: Provider, guard: Guard) -> None:
     with pytest.raises(openai.BadRequestError) as raised:
         gpt(client)
     assert guard.receipt(raised.value).http_status == 400  # type: ignore[union-attr]
+
+
+def test_an_answer_that_is_not_in_the_cache_has_one(provider: Provider) -> None:
+    """The error leads to the receipt, which says that nothing was sent and why."""
+    by = Guard(ledger=None, cache=Cache())
+    with tokenguard.context(cache="only"), pytest.raises(openai.OpenAIError) as raised:
+        gpt(by.wrap(chat(provider)))
+    receipt = by.receipt(raised.value)
+    assert receipt is not None
+    assert (receipt.cache, receipt.cache_reason, receipt.attempts) == ("bypass", "sampled", 0)
+    assert provider.count == 0
 
 
 def test_a_stream_has_one_once_it_is_over(provider: Provider, guard: Guard) -> None:
