@@ -54,6 +54,31 @@ def outcome(receipt: Receipt) -> str:
     return "provider"
 
 
+def inference(receipt: Receipt, last: Attempt) -> tuple[Receipt, Attempt] | None:
+    """What a call came to at the provider, and its last attempt there; ``None`` where nothing was asked.
+
+    It differs from what the caller got where that came from the cache in the end.
+    """
+    if last.role != "cache":
+        return receipt, last
+    asked = [attempt for attempt in last.call.attempts if attempt.role != "cache"]
+    if not asked:
+        return None
+    attempt = asked[-1]
+    answered, ended_ns = attempt.answered, attempt.ended_ns or receipt.started_ns
+    return receipt._replace(
+        duration_s=(ended_ns - receipt.started_ns) / 1e9,
+        model_served=answered.model,
+        status=attempt.status,
+        http_status=attempt.http_status,
+        error_type=attempt.error_type,
+        finish_reasons=answered.finish_reasons,
+        response_id=answered.response_id,
+        usage=attempt.usage,
+        cost_basis=attempt.basis,
+    ), attempt
+
+
 def leaf_attributes(receipt: Receipt, attempt: Attempt, compat: Collection[str], retries: int) -> Attributes:
     """Everything on the leaf but what was set when it was started."""
     made: Attributes = {

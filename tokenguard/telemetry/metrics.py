@@ -9,8 +9,9 @@ from typing import Final
 
 from opentelemetry.metrics import MeterProvider
 
-from tokenguard.call import FROM_CACHE, Call, CostBasis, Receipt
+from tokenguard.call import Call, CostBasis, Receipt
 from tokenguard.telemetry import semconv as sc
+from tokenguard.telemetry.attributes import inference
 from tokenguard.telemetry.attributes import outcome as outcome_of
 from tokenguard.telemetry.standard import standard
 from tokenguard.telemetry.sums import Labels, counter, histogram, meter_of
@@ -56,8 +57,9 @@ class Metrics:
         to = self._to
         model = (sc.REQUEST_MODEL, call.asked.model)
         labels = ((sc.OPERATION, receipt.operation), (sc.PROVIDER, receipt.provider), model)
-        if receipt.cache not in FROM_CACHE:  # there was no inference
-            self._standard.finished(receipt, labels)
+        asked = inference(receipt, call.attempts[-1])
+        if asked is not None:
+            self._standard.finished(asked[0], labels)
         tags = self._tag_labels(receipt)
         self._attempts(call, labels, tags)
         outcome = (sc.OUTCOME, outcome_of(receipt))
@@ -77,7 +79,7 @@ class Metrics:
         to.lookups.add(
             1, (*result, (sc.CACHE_REASON, receipt.cache_reason)) if receipt.cache_reason else result
         )
-        if receipt.saved_nano and receipt.saved_nano > 0:  # a counter never goes down
+        if receipt.saved_nano:
             to.saved.add(receipt.saved_nano, ((sc.REQUEST_MODEL, receipt.model_requested), *tags))
 
     def _attempts(self, call: Call, labels: Labels, tags: Labels) -> None:

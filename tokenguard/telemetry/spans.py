@@ -17,7 +17,13 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from tokenguard.call import FROM_CACHE, Attempt, Call, Receipt
 from tokenguard.telemetry import semconv as sc
-from tokenguard.telemetry.attributes import Attributes, call_attributes, cost_attributes, leaf_attributes
+from tokenguard.telemetry.attributes import (
+    Attributes,
+    call_attributes,
+    cost_attributes,
+    inference,
+    leaf_attributes,
+)
 
 _INFERENCES: Final = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
 _INFERENCE_SIGNS: Final = frozenset({sc.OPERATION, sc.OPENINFERENCE_KIND, "llm.request.type"})
@@ -142,12 +148,14 @@ class Trace:
         self._retries = 0
 
     def looked_up(self, call: Call, elapsed_ns: int) -> None:
-        """Add the span of a lookup, and begin the leaf where it found nothing."""
+        """Add the span of a lookup, and begin the leaf where it found nothing and the provider is asked."""
         root = self._root or self._leaf
         if root is None:
             return
         self._tracing.look_up(call, root, elapsed_ns)
         if self._leaf is None and call.cache is not None and call.cache.status not in FROM_CACHE:
+            if call.cache_wish.use == "only":
+                return
             self._leaf = self._tracing.leaf(call, root)
 
     def current(self) -> AbstractContextManager[None]:
@@ -165,25 +173,24 @@ class Trace:
 
     def end(self, receipt: Receipt, attempt: Attempt) -> None:
         """Put everything on the spans and end them, the leaf first."""
-        leaf, root, compat = self._leaf, self._root, self._tracing.compat
-        end_ns = attempt.ended_ns or receipt.started_ns
-        if leaf is not None:
-            if self._outer is not None:
-                self._end_within(leaf, self._outer, receipt, attempt)
-            elif leaf.is_recording():
-                leaf.set_attributes(leaf_attributes(receipt, attempt, compat, self._retries))
-                if self._tracing.captures:
-                    from tokenguard.telemetry.content import content_attributes
-
-                    leaf.set_attributes(content_attributes(attempt))
-            if receipt.status != "ok":
-                _put_failure(leaf, receipt)
-            leaf.end(end_ns)
+        root, end_ns = self._root, attempt.ended_ns or receipt.started_ns
+        if self._leaf is not None and self._outer is not None:
+            self._end_within(self._leaf, self._outer, receipt, attempt)
+            _end(self._leaf, receipt, end_ns)
+        elif self._leaf is not None:
+            self._end_leaf(self._leaf, *(inference(receipt, attempt) or (receipt, attempt)))
         if root is not None:
             root.set_attributes(call_attributes(receipt))
-            if receipt.status != "ok":
-                _put_failure(root, receipt)
-            root.end(end_ns)
+            _end(root, receipt, end_ns)
+
+    def _end_leaf(self, leaf: Span, receipt: Receipt, attempt: Attempt) -> None:
+        if leaf.is_recording():
+            leaf.set_attributes(leaf_attributes(receipt, attempt, self._tracing.compat, self._retries))
+            if self._tracing.captures:
+                from tokenguard.telemetry.content import content_attributes
+
+                leaf.set_attributes(content_attributes(attempt))
+        _end(leaf, receipt, attempt.ended_ns or receipt.started_ns)
 
     def _end_within(self, leaf: Span, outer: Span, receipt: Receipt, attempt: Attempt) -> None:
         """Within somebody else's span of the inference: what is ours to add to it, and to our own."""
@@ -192,9 +199,11 @@ class Trace:
             outer.set_attributes(cost_attributes(receipt, attempt, self._tracing.compat))
 
 
-def _put_failure(span: Span, receipt: Receipt) -> None:
-    span.set_status(StatusCode.ERROR, receipt.error_type)
-    span.set_attribute(sc.ERROR_TYPE, receipt.error_type or receipt.status)
+def _end(span: Span, receipt: Receipt, end_ns: int) -> None:
+    if receipt.status != "ok":
+        span.set_status(StatusCode.ERROR, receipt.error_type)
+        span.set_attribute(sc.ERROR_TYPE, receipt.error_type or receipt.status)
+    span.end(end_ns)
 
 
 class Current:
