@@ -347,15 +347,12 @@ class Receipt(NamedTuple):
 
     @property
     def saved_nano(self) -> int | None:
-        """What the cache saved: what the answer would have cost today, less what was spent all the same.
+        """What the cache saved: what its answer would have cost today.
 
-        0 for an answer that did not come from the cache; ``None`` where no price is known.
+        0 for an answer that did not come from the cache; ``None`` where no price is known. What was spent
+        before an old answer was taken is in ``cost_nano``, and in the ledger likewise.
         """
-        if self.cache not in FROM_CACHE:
-            return 0
-        if self.baseline_nano is None or self.cost_nano is None:
-            return None
-        return self.baseline_nano - self.cost_nano
+        return self.baseline_nano if self.cache in FROM_CACHE else 0
 
     @property
     def saved_usd(self) -> float | None:
