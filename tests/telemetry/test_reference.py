@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
+
+import openai
 
 from tests.flow.driving import body, call, drive, end, policies, reply, stream
+from tokenguard import Cache, Guard
 from tokenguard.telemetry import Telemetry, TelemetrySettings
 from tokenguard.telemetry import semconv as sc
+from tokenguard.testing import Provider
 
 from .conftest import Measured
 
@@ -46,10 +51,22 @@ def test_every_metric_is_in_the_reference() -> None:
     assert set(named) == METRICS
 
 
-def emitted(measured: Measured) -> dict[str, tuple[str, set[str]]]:
+def ask_a_cache(provider: Provider, telemetry: TelemetrySettings) -> None:
+    """A miss, a hit, and a call that passes the cache by."""
+    guard = Guard(ledger=None, cache=Cache(), telemetry=telemetry)
+    client = guard.wrap(openai.OpenAI(base_url=provider.openai_url, api_key="test"))
+    messages: Any = [{"role": "user", "content": "Hello"}]
+    for temperature in (0, 0, 1):
+        client.chat.completions.create(model="gpt-4.1", messages=messages, temperature=temperature)
+    guard.close()
+
+
+def emitted(measured: Measured, provider: Provider) -> dict[str, tuple[str, set[str]]]:
     """Every metric of calls of all kinds: its kind and unit as on the page, and its attributes."""
     for version in ("default", "latest"):
-        using = policies(telemetry=Telemetry(TelemetrySettings(spans="metrics", semconv=version)))
+        settings = TelemetrySettings(spans="metrics", semconv=version)
+        using = policies(telemetry=Telemetry(settings))
+        ask_a_cache(provider, settings)
         for made, answers in (
             (call(), [reply(503), reply(), body()]),
             (call(stream=True), [stream(), end("closed", text="x")]),
@@ -75,9 +92,9 @@ WORDS = {
 }
 
 
-def test_metrics_are_what_the_reference_says(measured: Measured) -> None:
+def test_metrics_are_what_the_reference_says(measured: Measured, tokenguard_provider: Provider) -> None:
     """Kind, unit and attributes, as a reader gets them."""
-    found = emitted(measured)
+    found = emitted(measured, tokenguard_provider)
     previous: set[str] = set()
     for name, kind, attributes in rows("Metrics"):
         told = {WORDS.get(word, word.strip("`")) for word in attributes.rstrip("|").strip().split(", ")} - {
