@@ -10,6 +10,8 @@ from tokenguard.errors import ConfigError
 
 from .conftest import Load
 
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
 
 def mistakes(loaded: Load, text: str | None = None, **environ: str) -> list[str]:
     with pytest.raises(ConfigError) as raised:
@@ -55,6 +57,11 @@ def mistakes(loaded: Load, text: str | None = None, **environ: str) -> list[str]
             "[cache]\nstore = 'disk'\nttl = '7 days'",
             3,
             'cache.ttl must be a length of time like "90s", "12h" or "7d", or a number of seconds, not "7 d',
+        ),
+        (
+            f"[cache]\nttl = '1d'\nencryption_key = '{KEY}'",
+            3,
+            "Cache(encryption_key=...) is for a store",
         ),
         ("[cache]\n\nwait = -1", 3, "cache.wait must be a length of time like"),
         ("[cache]\nmode = 'always'\nttl = 0", 3, "Cache(ttl=0): nothing would ever be found"),
@@ -189,6 +196,14 @@ def test_a_wrong_variable_is_told_by_its_name(loaded: Load, variables: dict[str,
 def test_a_foreign_secret_is_not_repeated(loaded: Load) -> None:
     """A variable that is not ours may hold anything."""
     assert "hunter2" not in mistakes(loaded, TOKENGUARD_PASSWORD="hunter2")[0]
+
+
+@pytest.mark.parametrize("value", ["'hunter2'", "31337", "['hunter2']", "'aHVudGVyMg=='"])
+def test_a_secret_is_not_repeated(loaded: Load, folder: Path, value: str) -> None:
+    """A key that is wrong may be the right one of something else."""
+    (only,) = mistakes(loaded, f"[cache]\nstore = 'disk'\nencryption_key = {value}\n")
+    assert only.startswith(f"{folder / 'tokenguard.toml'}:3: cache.encryption_key must be 32 random bytes")
+    assert value.strip("[]'") not in only
 
 
 def test_a_long_value_is_cut(loaded: Load) -> None:

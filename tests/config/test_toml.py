@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenguard.config import guard_arguments, load
+from tokenguard.config.models import Configuration
 from tokenguard.config.toml import document, dotted, literal, name
 
 from .conftest import Load
@@ -64,6 +65,16 @@ def test_every_value_is_shown_with_its_origin(loaded: Load, folder: Path) -> Non
     assert "cap_s = 1.0  # TOKENGUARD_RETRY__CAP_S" in lines
     assert "base_s = 0.5  # default" in lines
     assert "# ledger: `tokenguard/ledger.db` in the user's folder for state" in lines
+
+
+def test_a_secret_is_not_shown(loaded: Load, folder: Path) -> None:
+    """That there is one is, and where it comes from."""
+    key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+    said = loaded("[cache]\nstore = 'disk'\n", TOKENGUARD_CACHE__ENCRYPTION_KEY=key)
+    shown = document(said)
+    assert "# encryption_key: (not shown)  # TOKENGUARD_CACHE__ENCRYPTION_KEY" in shown.splitlines()
+    assert key not in shown
+    assert key not in str(Configuration.model_validate(said.values).effective())
 
 
 def test_nothing_configured_is_shown_too(loaded: Load) -> None:

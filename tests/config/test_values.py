@@ -14,6 +14,8 @@ from tokenguard.errors import ConfigError
 
 from .conftest import Load
 
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
 
 def test_everything_becomes_arguments_of_a_guard(loaded: Load, folder: Path) -> None:
     """What a file says is what one would write in code."""
@@ -191,6 +193,10 @@ def test_a_home_folder_may_be_meant(loaded: Load, monkeypatch: pytest.MonkeyPatc
         ({"TOKENGUARD_CACHE__STORE": "disk"}, {"cache": Cache(store="disk")}),
         ({"TOKENGUARD_CACHE__STORE": "/x/y"}, {"cache": Cache(store="/x/y")}),
         ({"TOKENGUARD_CACHE__STORE": "off"}, {"cache": Cache()}),
+        (
+            {"TOKENGUARD_CACHE__STORE": "disk", "TOKENGUARD_CACHE__ENCRYPTION_KEY": KEY},
+            {"cache": Cache(store="disk", encryption_key=KEY)},
+        ),
         ({"TOKENGUARD_CACHE__SINGLE_FLIGHT": "no"}, {"cache": Cache(single_flight=False)}),
         ({"TOKENGUARD_CACHE__TAGS": "faq, v7"}, {"cache": Cache(tags=("faq", "v7"))}),
         ({"TOKENGUARD_LEDGER": "/x/y.db"}, {"ledger": "/x/y.db"}),

@@ -6,6 +6,7 @@ variables, messages, ``config show``, the JSON Schema and the reference page fol
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -43,6 +44,11 @@ Text = Annotated[str, Field(min_length=1)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
 Length = Annotated[str | float, AfterValidator(lambda value: _length(value))]
+Key256 = Annotated[
+    str,
+    AfterValidator(lambda value: _key(value)),
+    PlainSerializer(lambda _: "(not shown)", return_type=str),
+]
 Price = str | int | float
 Day = datetime | date | str
 
@@ -55,11 +61,13 @@ class Must:
         be: What is allowed.
         default: What holds where nobody says anything and that is not one value.
         entry: What is allowed of the entries of a table whose keys are free.
+        secret: Whether its value is never shown.
     """
 
     be: str
     default: str | None = None
     entry: str | None = None
+    secret: bool = False
 
 
 _TEXT: Final = Must("a text in quotes")
@@ -76,6 +84,16 @@ def _length(value: str | float) -> str | float:
         seconds(value, "")
     except ConfigError as error:
         raise PydanticCustomError("length", "not a length of time") from error
+    return value
+
+
+def _key(value: str) -> str:
+    try:
+        size = len(b64decode(value, validate=True))
+    except ValueError:
+        size = 0
+    if size != 32:
+        raise PydanticCustomError("key", "not a key")
     return value
 
 
@@ -190,6 +208,13 @@ class CacheTable(PolicyTable):
             description="Fields of a request that are not to matter.",
             json_schema_extra={"items": {"type": "string", "enum": list(MAY_IGNORE)}},
         )
+    )
+    encryption_key: Annotated[
+        Key256 | None,
+        Must("32 random bytes in base64: `openssl rand -base64 32`", default="none", secret=True),
+    ] = Field(
+        None,
+        description="Encrypts what the store keeps, with AES-GCM. Better said in a variable than in a file.",
     )
     single_flight: Annotated[bool, Must("true or false")] = Field(
         _CACHE.single_flight,

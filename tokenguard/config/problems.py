@@ -75,6 +75,8 @@ def _said(detail: ErrorDetails, path: KeyPath, values: Any) -> str:
     must = _must(path)
     if detail["type"] == "missing":
         return f"{dotted(path)} is missing; it must be {must}"
+    if _is_secret(path):
+        return f"{dotted(path)} must be {must}"
     for part in path:
         values = values[part]
     shown = literal(values)
@@ -89,6 +91,10 @@ def _must(path: KeyPath) -> str:
         return known[names].be
     holder = known[names[:-1]]
     return holder.entry or holder.be
+
+
+def _is_secret(path: KeyPath) -> bool:
+    return any(key.path == path and key.must.secret for key in keys())
 
 
 def _unknown_key(path: KeyPath) -> str:

@@ -81,6 +81,9 @@ def _line(path: KeyPath, value: Any, settings: Settings, known: Mapping[tuple[st
     if value is None:
         default = known[_names(path)].must.default
         return f"# {path[-1]}: {default}"
+    key = known.get(_names(path))
+    if key is not None and key.must.secret:
+        return f"# {path[-1]}: {value}  # {origin}"
     return f"{name(str(path[-1]))} = {literal(value)}  # {origin}"
 
 
