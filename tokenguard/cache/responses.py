@@ -362,7 +362,7 @@ class ResponseCache:
     ) -> int:
         """Remove all answers that have all that is said; gives how many that were, as far as it is known.
 
-        A namespace alone is given up as a whole, at once, however many answers it has; they count as 0.
+        A namespace alone is given up as a whole, at once, however many answers it has.
         """
         which = Which(tag, model, namespace, stored_before_ns)
         if namespace is not None and which == Which(namespace=namespace):
