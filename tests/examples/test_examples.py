@@ -20,6 +20,7 @@ SAYS = {
     "threads_with_headers.py": "4 calls, $0.0",
     "otel_setup.py": '"name": "tokenguard.cost"',
     "own_prices.py": "no price is known for model 'nobody-knows-it'",
+    "caching.py": "stream  hit  cost $0.000000  saved $0.0",
     "framework_http_client.py": "{'project': 'agents', 'team': 'support'} $0.0",
 }
 """What each example prints, among other things."""
