@@ -269,6 +269,24 @@ def test_a_leader_that_fails(provider: Provider, cached: Cached, seen: list[Rece
     assert "miss" in statuses(seen)
 
 
+def test_tools_are_called_once_for_each(provider: Provider, cached: Cached) -> None:
+    """A request with tools is not shared, or all would carry out the same call; with ``tools=True`` it is."""
+    tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+    for cache, expected in ((Cache(), 2), (Cache(tools=True), 1)):
+        provider.forget_requests()
+        guard = cached(cache)
+        client = guard.wrap(chat(provider))
+        provider.fault(header_delay=FOREVER, times=2)
+        with ThreadPoolExecutor(2) as pool:
+            calls = [pool.submit(gpt, client, tools=[tool]) for _ in range(2)]
+            until(lambda: provider.count + followers(guard) == 2)  # noqa: B023
+            provider.wait_for(expected)
+            provider.release()
+            assert all(call.result().choices for call in calls)
+        assert provider.count == expected
+        provider.clear()
+
+
 def test_a_follower_does_not_wait_for_ever(provider: Provider, cached: Cached, seen: list[Receipt]) -> None:
     """After its time it asks for itself."""
     guard = cached(Cache(wait=0.05))

@@ -1,4 +1,4 @@
-"""What was asked for before something was invalidated is neither kept after it, nor given to who comes then."""
+"""What was asked for before an invalidation is neither kept after it, nor given to whoever comes then."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_an_answer_that_comes_while_others_are_removed_is_not_kept() -> None:
         def __contains__(self, tag: object) -> bool:
             threads.append(threading.Thread(target=cache.put, args=(before, entry()), kwargs={"keeps": True}))
             threads[-1].start()
-            time.sleep(0.1)
+            threads[-1].join(0.1)  # it waits for a lock that we have
             return True
 
     other = Plan("o" * 64, "team", (), 60.0)

@@ -44,18 +44,22 @@ class Plan:
 
     Attributes:
         key: The key of the answer.
+        shares: Whether others may be given the answer while it comes.
         stale: An answer that is too old, but better than none where there will be none.
         leads: The flight that it leads, for others to wait for.
         generation: The cache's generation when it was looked into last.
     """
 
-    __slots__ = ("generation", "key", "leads", "leased", "namespace", "stale", "tags", "ttl_s")
+    __slots__ = ("generation", "key", "leads", "leased", "namespace", "shares", "stale", "tags", "ttl_s")
 
-    def __init__(self, key: str, namespace: str, tags: tuple[str, ...], ttl_s: float) -> None:
+    def __init__(
+        self, key: str, namespace: str, tags: tuple[str, ...], ttl_s: float, *, shares: bool = True
+    ) -> None:
         self.key = key
         self.namespace = namespace
         self.tags = tags
         self.ttl_s = ttl_s
+        self.shares = shares
         self.stale: Entry | None = None
         self.leads: Flight | None = None
         self.leased = False
@@ -145,7 +149,11 @@ class ResponseCache:
         call.cache = CacheUse("refresh" if wish.use == "refresh" else "miss", key=named.key)
         tags = (*self.settings.tags, *wish.tags) if wish.tags else self.settings.tags
         ttl_s = self._ttl_s if wish.ttl_s is None else wish.ttl_s
-        return Plan(named.key, named.namespace, tags, ttl_s)
+        # Whoever is given a tool's call by somebody else's answer would carry it out a second time.
+        body = call.body or {}
+        shares = self.settings.tools or not (body.get("tools") or body.get("functions"))
+        shares = shares and self.settings.single_flight
+        return Plan(named.key, named.namespace, tags, ttl_s, shares=shares)
 
     def _named(self, call: Call, wire: Wire, dialect: Dialect) -> _Named:
         """The key of a request. Working it out costs more than all else of a hit, so it is remembered."""
@@ -194,7 +202,7 @@ class ResponseCache:
         if entry is not None:
             self.let_go(plan, entry)
             return Found("hit", entry)
-        if not leads or refresh or not self.settings.single_flight:
+        if not leads or refresh or not plan.shares:
             return Found("lead")
         if plan.leads is None:
             with self._lock:
@@ -362,17 +370,19 @@ class ResponseCache:
     ) -> int:
         """Remove all answers that have all that is said; gives how many that were, as far as it is known.
 
-        A namespace alone is given up as a whole, at once, however many answers it has.
+        A namespace alone is given up as a whole, at once, however many answers it has: they are never found
+        again, and go as those do that nobody uses. Only those in memory are counted.
         """
         which = Which(tag, model, namespace, stored_before_ns)
-        if namespace is not None and which == Which(namespace=namespace):
+        whole = namespace is not None and which == Which(namespace=namespace)
+        if namespace is not None and whole:
             self._epochs[namespace] += 1
             if self.store is not None:
                 self.store.end_epoch(namespace)
         with self._lock:
             self._generations += 1
             removed = self._memory.remove(which)
-        if self.store is not None:
+        if self.store is not None and not whole:
             self.flush()  # what still waits to be written is to be removed, too
             removed = self.store.remove(which)
         return removed

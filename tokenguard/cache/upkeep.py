@@ -80,12 +80,15 @@ def _entry(label: Label, blob: bytes, secret: bytes) -> Entry:
 
 def invalidate(store: DiskStore, which: Which) -> int:
     """Remove answers, in every process, with all that a guard does for it; gives how many there were."""
-    return ResponseCache(Cache(), store).invalidate(
+    removed = ResponseCache(Cache(), store).invalidate(
         tag=which.tag,
         model=which.model,
         namespace=which.namespace,
         stored_before_ns=which.stored_before_ns,
     )
+    # A guard gives a namespace up and leaves its answers lying; here there is time to clear them away.
+    whole = which.namespace is not None and which == Which(namespace=which.namespace)
+    return store.remove(which) if whole else removed
 
 
 class Bad(NamedTuple):
