@@ -73,6 +73,7 @@ docs: $(VENV)/.docs
 
 bench: $(VENV)/.dev
 	$(BIN)/python bench/core.py --bars
+	$(BIN)/python bench/cache.py --bars
 
 conformance: $(VENV)/.dev
 	$(BIN)/python -m tests.conformance $(if $(FULL),--full) $(if $(SAMPLE),--sample)

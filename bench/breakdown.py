@@ -1,8 +1,8 @@
 """Where the time of a guarded call goes: the microseconds of each part alone, other parts taken out.
 
-``python bench/breakdown.py [--stream] [--calls N]`` is a working tool for making the guard faster. It
-puts a stopwatch around functions by name, takes the stopwatch's own cost out again, and leaves out names
-that are gone. All figures are CPU time of the thread they are made on, medians over calls.
+``python bench/breakdown.py [--hit memory|disk] [--stream] [--calls N]`` is a working tool for making the
+guard faster. It puts a stopwatch around functions by name, takes the stopwatch's own cost out again, and
+leaves out names that are gone. All figures are CPU time of the thread they are made on, medians over calls.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from typing import Any, Final
 import sides
 import upstream
 from bars import progress
+
+from tokenguard.cache import Cache
 
 _SDK: Final = "(the SDK below the guard: send and read)"
 
@@ -43,6 +45,28 @@ _PARTS: Final = {
     "flow: price": "flow:_price",
     "flow: receipt": "flow:_receipt",
     "pricing": "pricing.book:PriceBook.charge",
+    "cache: what the call wants": "cache.responses:ResponseCache.plan",
+    "cache: eligible": "cache.responses:ineligible",
+    "cache: request as it was made": "transport.seam:Seam._wire",
+    "cache: namespace": "cache.responses:namespace",
+    "cache: epoch": "cache.responses:ResponseCache._epoch",
+    "cache: key": "cache.responses:key",
+    "cache: key, the body's text": "cache.key:canonical",
+    "cache: look up": "transport.exchange:Exchange.find cache.responses:ResponseCache.find "
+    "cache.responses:ResponseCache._kept cache.memory:Memory.get",
+    "cache: news": "cache.responses:ResponseCache._hear",
+    "cache: used": "cache.writer:Writer.used",
+    "cache: let go": "cache.responses:ResponseCache.let_go",
+    "cache: from the store": "cache.disk:DiskStore.get",
+    "cache: open the seal": "cache.responses:opened",
+    "cache: make the response": "transport.exchange:Exchange.replay",
+    "cache: marks": "transport.exchange:_cache_marks",
+    "cache: driver": "transport.sync:SyncTransport._from_cache transport.sync:SyncTransport._replay",
+    "flow: answer for nothing": "flow:_free",
+    "spans: lookup": "telemetry.telemetry:Telemetry.looked_up telemetry.spans:Trace.looked_up "
+    "telemetry.spans:Tracing.look_up",
+    "spans: leaf": "telemetry.spans:Tracing.leaf telemetry.spans:Tracing._leaf",
+    "spans: end of the root": "telemetry.spans:call_attributes",
     "stream: deliver": "transport.exchange:Exchange.deliver transport.exchange:Exchange.over",
     "stream: tap": "transport.tap:Tap.feed transport.tap:Tap._take",
     "stream: skim events": "dialects.skimming:Skimmer.skim",
@@ -123,6 +147,7 @@ def main() -> None:
     """Print the parts, the dearest first."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--stream", action="store_true", help="streams of 50 chunks")
+    parser.add_argument("--hit", choices=("memory", "disk"), help="calls that are answered from a cache")
     parser.add_argument("--calls", type=int, default=1000)
     chosen = parser.parse_args()
     watch = Stopwatch()
@@ -132,11 +157,21 @@ def main() -> None:
     _put_around_flow(watch)
     with upstream.running() as provider, tempfile.TemporaryDirectory(prefix="bench-") as folder:
         bare = sides.bare("bare", provider.openai_url)
-        guarded = sides.guarded("guarded", provider.openai_url, Path(folder, "ledger.db"))
+        guarded = sides.guarded(
+            "guarded", provider.openai_url, Path(folder, "ledger.db"), cache=_cache(chosen.hit, folder)
+        )
         transport: Any = guarded.client._client._transport
         transport._forward = watch.around(_SDK, transport._forward)
-        _print(watch, bare, guarded, chosen.calls, stream=chosen.stream)
+        request = sides.REQUEST | ({"temperature": 0} if chosen.hit else {})
+        request |= {"stream": True} if chosen.stream else {}
+        _print(watch, bare, guarded, chosen.calls, request)
         guarded.close()
+
+
+def _cache(where: str | None, folder: str) -> Cache | None:
+    if where is None:
+        return None
+    return Cache() if where == "memory" else Cache(store=Path(folder, "answers"), memory_bytes=0)
 
 
 def _put(watch: Stopwatch, part: str, place: str) -> None:
@@ -167,7 +202,9 @@ def _put_around_flow(watch: Stopwatch) -> None:
     seam.flow = TimedFlow
 
 
-def _print(watch: Stopwatch, bare: sides.Side, guarded: sides.Side, calls: int, *, stream: bool) -> None:
+def _print(
+    watch: Stopwatch, bare: sides.Side, guarded: sides.Side, calls: int, request: dict[str, Any]
+) -> None:
     parts: list[dict[str, int]] = []
     times: dict[str, list[int]] = {"bare": [], "guarded": []}
     for i in range(-50, calls):
@@ -178,7 +215,7 @@ def _print(watch: Stopwatch, bare: sides.Side, guarded: sides.Side, calls: int, 
         for side in (bare, guarded):
             watch.here.clear()
             began = time.thread_time_ns()
-            _one(side, stream=stream)
+            _one(side, request)
             if i >= 0:
                 times[side.name].append(time.thread_time_ns() - began)
         if i >= 0:
@@ -189,19 +226,19 @@ def _print(watch: Stopwatch, bare: sides.Side, guarded: sides.Side, calls: int, 
     medians = {name: statistics.median(part.get(name, 0) for part in parts) / 1e3 for name in names}
     for name, us in sorted(medians.items(), key=lambda item: -item[1]):
         print(f"{us:9.1f} us  {name}")
-    print(f"{sum(medians.values()) - medians[_SDK]:9.1f} us  all parts of the guard, on the calling thread")
+    ours = sum(medians.values()) - medians.get(_SDK, 0)
+    print(f"{ours:9.1f} us  all parts of the guard, on the calling thread")
     for name, ns in watch.elsewhere.most_common():
         print(f"{ns / calls / 1e3:9.1f} us  {name} (CPU of another thread, mean)")
     for name, values in times.items():
         print(f"{statistics.median(values) / 1e3:9.1f} us  a whole {name} call (CPU of the calling thread)")
 
 
-def _one(side: sides.Side, *, stream: bool) -> None:
-    if stream:
-        for _ in side.client.chat.completions.create(**sides.REQUEST, stream=True):
+def _one(side: sides.Side, request: dict[str, Any]) -> None:
+    answer = side.client.chat.completions.create(**request)
+    if request.get("stream"):
+        for _ in answer:
             pass
-    else:
-        side.client.chat.completions.create(**sides.REQUEST)
 
 
 if __name__ == "__main__":

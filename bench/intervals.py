@@ -62,6 +62,13 @@ def of_quantile_ratio(
     return _bootstrap(rounds, ratio, draws=_DRAWS // 5)
 
 
+def of_quantile(rounds: Sequence[Sequence[float]], share: float) -> Estimate:
+    """A quantile of the values of all rounds together; it is the rounds that are drawn again."""
+    return _bootstrap(
+        rounds, lambda drawn: quantile([x for one in drawn for x in one], share), draws=_DRAWS // 5
+    )
+
+
 def of_slope(points: Sequence[tuple[float, float]]) -> Estimate:
     """The slope of a line through points: the median of all slopes between two of them.
 

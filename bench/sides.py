@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import openai
 from upstream import MODEL
 
 import tokenguard
 import tokenguard.faults
+
+if TYPE_CHECKING:  # a guard without a cache does not load it
+    from tokenguard.cache import Cache
 
 PARTS: Final = ("spans", "ledger")
 """What can be left off a guarded side."""
@@ -38,6 +42,7 @@ class Side:
         finish: Does all the work that calls have put off; it belongs to their cost.
         forget: Drops what was collected for looking at; it does not.
         close: Ends it.
+        guard: The guard of a guarded side.
     """
 
     name: str
@@ -46,6 +51,7 @@ class Side:
     finish: Callable[[], object]
     forget: Callable[[], object]
     close: Callable[[], object]
+    guard: tokenguard.Guard | None = None
 
 
 def bare(name: str, url: str) -> Side:
@@ -54,7 +60,36 @@ def bare(name: str, url: str) -> Side:
     return Side(name, client, async_client, _nothing, _nothing, _nothing)
 
 
-def guarded(name: str, url: str, ledger: Path, without: frozenset[str] = frozenset()) -> Side:
+def instant(name: str, url: str) -> Side:
+    """The SDK on a transport that gives the upstream's first answer again at once, and does nothing else.
+
+    No cache below the SDK can cost less.
+    """
+    client, async_client = _clients(url)
+    first: list[Any] = []
+
+    def again(request: Any) -> Any:
+        if not first:
+            response = transport.handle_request(request)
+            first.append((response.status_code, response.headers["content-type"], response.read()))
+        status, kind, body = first[0]
+        headers = [(b"content-type", kind.encode()), (b"x-request-id", b"req_0")]
+        return httpx.Response(status, headers=headers, stream=httpx.ByteStream(body))
+
+    inside: Any = client._client
+    transport, httpx = inside._transport, sys.modules[type(inside).__mro__[-2].__module__.partition(".")[0]]
+    inside._transport = httpx.BaseTransport()
+    inside._transport.handle_request = again
+    return Side(name, client, async_client, _nothing, _nothing, _nothing)
+
+
+def guarded(
+    name: str,
+    url: str,
+    ledger: Path,
+    without: frozenset[str] = frozenset(),
+    cache: Cache | None = None,
+) -> Side:
     """The SDK with a guard: meters, a ledger in a file of its own, and spans of the OpenTelemetry SDK.
 
     Args:
@@ -62,10 +97,12 @@ def guarded(name: str, url: str, ledger: Path, without: frozenset[str] = frozens
         url: The upstream's ``base_url``.
         ledger: Where the ledger is to be made.
         without: Parts that are off, of :data:`PARTS`.
+        cache: What answers are to be kept; nothing, unless given.
     """
     exporter, spans = in_memory_spans(), Counter[str]()
     guard = tokenguard.Guard(
         ledger=None if "ledger" in without else ledger,
+        cache=cache,
         telemetry=tokenguard.TelemetrySettings(spans="metrics" if "spans" in without else "own"),
     )
 
@@ -76,10 +113,10 @@ def guarded(name: str, url: str, ledger: Path, without: frozenset[str] = frozens
     def close() -> None:
         guard.close()
         forget()
-        _check_work(spans["seen"], ledger, without)
+        _check_work(spans["seen"], ledger, without, caches=cache is not None)
 
     client, async_client = _clients(url)
-    return Side(name, guard.wrap(client), guard.wrap(async_client), guard.flush, forget, close)
+    return Side(name, guard.wrap(client), guard.wrap(async_client), guard.flush, forget, close, guard)
 
 
 @cache
@@ -113,7 +150,7 @@ def _clients(url: str) -> tuple[openai.OpenAI, openai.AsyncOpenAI]:
     return openai.OpenAI(base_url=url, api_key="bench"), openai.AsyncOpenAI(base_url=url, api_key="bench")
 
 
-def _check_work(spans: int, ledger: Path, without: frozenset[str]) -> None:
+def _check_work(spans: int, ledger: Path, without: frozenset[str], *, caches: bool) -> None:
     """A guard that failed open is a fast one: make sure that it did all of its work.
 
     Raises:
@@ -127,10 +164,12 @@ def _check_work(spans: int, ledger: Path, without: frozenset[str]) -> None:
     if "ledger" in without:
         return
     with closing(sqlite3.connect(ledger)) as connection:
-        rows, bad = connection.execute(
-            "SELECT count(*), sum(state <> 'settled' OR cost_nano IS NULL) FROM call"
+        rows, bad, hits = connection.execute(
+            "SELECT count(*), sum(state <> 'settled' OR cost_nano IS NULL), sum(role = 'cache') FROM call"
         ).fetchone()
-    if bad or not rows or spans not in (0, rows):
+    # With a cache, there is a span of the call and one of its lookup around that of an inference.
+    expected = 3 * rows - hits if caches else rows
+    if bad or not rows or spans not in (0, expected):
         raise RuntimeError(f"{rows} rows, {bad} of them without a cost, and {spans} spans")
 
 

@@ -4,7 +4,8 @@ The full local provider (``python -m tokenguard.testing``) thinks about each ans
 answer must be short and steady, since a benchmark waits for it. What is measured is the client.
 
 Paths: ``/v1/chat/completions`` and ``/v1/messages`` answer at once; below ``/slow/MS`` after so many
-milliseconds; below ``/hold/N`` a stream stops half-way until N streams have got there.
+milliseconds; below ``/hold/N`` a stream stops half-way until N streams have got there; below
+``/large/KB`` an answer has about so many kilobytes.
 ``GET /seen`` tells what was received.
 """
 
@@ -55,7 +56,10 @@ class Upstream:
         self.openai_url = f"{self.url}/v1"
 
     def below(self, prefix: str) -> str:
-        """The ``base_url`` of an OpenAI client whose requests go below a prefix (``slow/5``, ``hold/9``)."""
+        """The ``base_url`` of an OpenAI client whose requests go below a prefix.
+
+        ``slow/5`` answers after 5 ms, ``hold/9`` when 9 streams are half-way, ``large/200`` with 200 kB.
+        """
         return f"{self.url}/{prefix}/v1"
 
     def seen(self) -> dict[str, Any]:
@@ -97,10 +101,18 @@ class Answers:
             _frames([*held[middle:], end]),
             _frames([usage]),
         )
+        self._large: dict[int, bytes] = {}
         self.done = _frames([done]) + b"0\r\n\r\n"
         message = json.dumps(_MESSAGE, separators=(",", ":")).encode()
         self.message = _head("application/json", len(message)) + message
         self.message_stream = _chunked(_message_events())
+
+    def large(self, kilobytes: int) -> bytes:
+        """A chat completion of about that size."""
+        if kilobytes not in self._large:
+            whole = _completion(_ANSWER * (kilobytes * 1000 // len(_ANSWER)))
+            self._large[kilobytes] = _head("application/json", len(whole)) + whole
+        return self._large[kilobytes]
 
     def numbered(self, answer: bytes) -> bytes:
         """An answer with an identifier of its own."""
@@ -191,6 +203,8 @@ class Connection(asyncio.Protocol):
 
     def _chosen(self, path: bytes, streams: bool, usage: bool) -> bytes:
         answers = self._record.answers
+        if path.startswith(b"/large/"):
+            return answers.large(_number(path))
         if path.endswith(b"/chat/completions"):
             if not streams:
                 return answers.chat
@@ -209,8 +223,8 @@ def _number(path: bytes) -> int:
     return int(path.split(b"/", 3)[2])
 
 
-def _completion() -> bytes:
-    message: dict[str, Any] = {"role": "assistant", "content": _ANSWER, "refusal": None, "annotations": []}
+def _completion(text: str = _ANSWER) -> bytes:
+    message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
     made = {
         "id": "chatcmpl-" + _ID.decode(),
         "object": "chat.completion",
