@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from tokenguard.ledger import lock
+from tokenguard import lock
 from tokenguard.ledger.rows import CLOSING, Row, Settlement
 from tokenguard.wire_json import decoded, encoded
 

@@ -14,9 +14,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from tokenguard import faults
+from tokenguard import faults, lock
 from tokenguard.errors import LedgerError
-from tokenguard.ledger import journal, lock
+from tokenguard.ledger import journal
 from tokenguard.ledger.store import Batch, Store
 
 _PATIENCE_S: Final = 2.0
