@@ -56,6 +56,14 @@ class CacheMissError(GuardError):
     request_id: str | None = None
 
 
+class CassetteMissError(CacheMissError):
+    """A cassette plays, and has no answer to this request. Nothing was sent.
+
+    What to do: read what the message says is different from the most similar request that was recorded. If
+    the request is meant to be so, record it: ``Cache(mode="new")``, or ``pytest --tokenguard-record=new``.
+    """
+
+
 class NotWrappableError(GuardError, TypeError):
     """The object given to ``wrap()`` is not a client of the openai or anthropic SDK.
 

@@ -55,7 +55,7 @@ from tokenguard.tokens.estimate import estimate
 from tokenguard.wire_json import decoded
 
 if TYPE_CHECKING:  # a guard without a cache does not load it
-    from tokenguard.cache import Found, Plan, ResponseCache
+    from tokenguard.cache import Answers, Found, Plan
     from tokenguard.cache.entry import Entry
     from tokenguard.cache.flight import Flight
 
@@ -83,7 +83,7 @@ class Policies(NamedTuple):
     telemetry: Telemetry
     refuse_unpriced: bool
     new_id: Callable[[int], str]
-    cache: ResponseCache | None = None
+    cache: Answers | None = None
 
 
 def flow(call: Call, dialect: Dialect, policies: Policies) -> Flow:
@@ -133,9 +133,10 @@ def _from_cache(
     call: Call, plan: Plan | None, policies: Policies
 ) -> Generator[Effect, Any, Reply | Failure | CacheMissError | None]:
     """An answer that is there, or that somebody else is about to bring; ``None`` where we have to ask."""
+    only = call.cache_wish.use == "only" or (policies.cache is not None and policies.cache.missed is not None)
     if plan is None or policies.cache is None:
-        return _not_asked(call) if call.cache_wish.use == "only" else None
-    refresh, only = call.cache_wish.use == "refresh", call.cache_wish.use == "only"
+        return _not_asked(call, plan, policies) if only else None
+    refresh = call.cache_wish.use == "refresh"
     left_s, status = policies.cache.wait_s, _HIT
     while True:
         found: Found | Failure = yield Find(plan, refresh=refresh, leads=not only)
@@ -159,7 +160,7 @@ def _from_cache(
             if joined is not None:
                 return joined
     policies.telemetry.looked_up(call, found.elapsed_ns)
-    return _not_asked(call) if only else None
+    return _not_asked(call, plan, policies) if only else None
 
 
 def _joined(call: Call, flight: Flight, policies: Policies) -> Generator[Effect, Any, Reply | Failure | None]:
@@ -200,9 +201,8 @@ def _from_provider(
         outcome = yield from _attempt(attempt, dialect, policies, plan)
         entry = _entry(attempt, outcome, plan, policies)
         yield Settle(attempt)
-        if entry is not None and plan is not None:
-            yield Keep(plan, entry, keeps=call.cache is not None and call.cache.reason is None)
         if attempt.status == "ok" or attempt.delivered:
+            yield from _keep(call, plan, entry)
             return outcome
         refused = yield from _usage_was_refused(call, outcome)
         if isinstance(refused, Failure):
@@ -212,6 +212,7 @@ def _from_provider(
             continue
         wait = _wait(call, outcome, policies)
         if wait is None:
+            yield from _keep(call, plan, entry)
             return outcome
         policies.telemetry.retrying(call.trace, attempt, wait)
         interrupted: Failure | None = yield Sleep(wait)
@@ -229,7 +230,8 @@ def _attempt(
         _note_head(attempt, outcome)
         if outcome.status >= 300:
             _released(attempt, outcome.elapsed_ns, str(outcome.status))
-        elif outcome.streams:
+            return (yield from _wanted(attempt, outcome, plan, policies))
+        if outcome.streams:
             # The caller reads on; we are back once it is over.
             end = yield (Deliver(outcome) if plan is None else _shared(outcome, plan, policies))
             _settle_stream(attempt, end, policies)
@@ -242,9 +244,29 @@ def _attempt(
                 _settle_body(attempt, dialect, body, policies)
         else:
             _settle_usage(attempt, Answered(), outcome.elapsed_ns, policies)
+            outcome = yield from _wanted(attempt, outcome, plan, policies)
     if isinstance(outcome, Failure):
         _settle_failure(attempt, outcome, policies)
     return outcome
+
+
+def _wanted(
+    attempt: Attempt, reply: Reply, plan: Plan | None, policies: Policies
+) -> Generator[Effect, Any, Reply | Failure]:
+    """A reply that nobody has to read here, read all the same where a cassette is to have it."""
+    if plan is None or policies.cache is None or not policies.cache.takes_all or reply.redirects:
+        return reply
+    body: Body | Failure = yield Read(reply)
+    if isinstance(body, Failure):
+        return body
+    attempt.body = body.content
+    return reply
+
+
+def _keep(call: Call, plan: Plan | None, entry: Entry | None) -> Generator[Effect, Any, None]:
+    """Give what the call came to to the cache, and to whoever waits for it."""
+    if entry is not None and plan is not None:
+        yield Keep(plan, entry, keeps=call.cache is not None and call.cache.reason is None)
 
 
 def _replayed(
@@ -263,8 +285,11 @@ def _replayed(
     attempt = _next_attempt(call, policies, "cache", 0.0)
     attempt.state, attempt.http_status = "settled", entry.status
     attempt.provider_request_id = entry.request_id
-    _price(attempt, entry.answered, entry.answered.usage, elapsed_ns, policies)
-    _free(attempt, policies)
+    if entry.status >= 300:
+        _released(attempt, elapsed_ns, str(entry.status))
+    else:
+        _price(attempt, entry.answered, entry.answered.usage, elapsed_ns, policies)
+        _free(attempt, policies)
     yield Settle(attempt)
     return outcome
 
@@ -277,16 +302,19 @@ def _free(attempt: Attempt, policies: Policies) -> None:
     attempt.charge, attempt.basis = Charge(0, 0, lines, price_set), CostBasis.CACHED
 
 
-def _not_asked(call: Call) -> CacheMissError:
-    """The answer is not in the cache, and the caller wants it from nowhere else."""
+def _not_asked(call: Call, plan: Plan | None, policies: Policies) -> CacheMissError:
+    """The answer is not in the cache, and may come from nowhere else."""
+    if policies.cache is not None and policies.cache.missed is not None:
+        error = policies.cache.missed(call, plan, "")
+    else:
+        why = f" ({call.cache.reason})" if call.cache is not None and call.cache.reason else ""
+        error = CacheMissError(
+            f"cache='only', but the answer of {call.asked.model!r} to this request is not in the cache{why}; "
+            "nothing was sent"
+        )
     attempt = Attempt(call.id, call, 0, "cache")
-    _released(attempt, 0, CacheMissError.__name__)
+    _released(attempt, 0, type(error).__name__)
     call.attempts.append(attempt)
-    why = f" ({call.cache.reason})" if call.cache is not None and call.cache.reason else ""
-    error = CacheMissError(
-        f"cache='only', but the answer of {call.asked.model!r} to this request is not in the cache{why}; "
-        "nothing was sent"
-    )
     error.request_id = call.id
     return error
 
@@ -327,8 +355,14 @@ def _entry(attempt: Attempt, outcome: Reply | Failure, plan: Plan | None, polici
         return None
 
 
-def unmetered(call: Call, policies: Policies) -> Flow:
-    """A call to an endpoint that we do not know: nothing is read or written down, only retried."""
+def unmetered(call: Call, policies: Policies, what: str = "") -> Flow:
+    """A call to an endpoint that we do not know: nothing is read or written down, only retried.
+
+    Raises:
+        CassetteMissError: A cassette plays; ``what`` names the endpoint.
+    """
+    if policies.cache is not None and policies.cache.missed is not None:
+        raise policies.cache.missed(call, None, what)
     while True:
         outcome: Reply | Failure = yield Send(_next_attempt(call, policies, "primary", 0.0))
         failed = isinstance(outcome, Failure) or outcome.status >= 400

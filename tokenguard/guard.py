@@ -31,7 +31,7 @@ from tokenguard.transport.exchange import CALL_ID, Clock, Services
 from tokenguard.wishes import checked_tags, within
 
 if TYPE_CHECKING:  # a guard without a cache does not load it
-    from tokenguard.cache import Cache, ResponseCache
+    from tokenguard.cache import Answers, Cache
 
 Client = TypeVar("Client")
 Observer = Callable[[Receipt], None]
@@ -100,7 +100,7 @@ class Guard:
         self.retry = Retry(retries=retry) if isinstance(retry, int) else retry
         self.ledger = _ledger(ledger, durability)
         self.prices = PriceBook(prices, deployments or {})
-        self.cache = None if cache is None else _response_cache(cache)
+        self.cache = None if cache is None else _answers(cache)
         self.telemetry = Telemetry(telemetry, tree=explicit or cache is not None)
         self._receipts: OrderedDict[str, Receipt] = OrderedDict()
         self._lock = threading.RLock()
@@ -269,10 +269,15 @@ class Guard:
             self.ledger.outcome(kind, run_id=run.id, customer=run.tags.get("customer"), value=value)
 
 
-def _response_cache(settings: Cache) -> ResponseCache:
-    """The cache that the settings describe, with its store."""
+def _answers(settings: Cache) -> Answers:
+    """The cache that the settings describe, with its store; or the cassette."""
     from tokenguard.cache import ResponseCache
+    from tokenguard.cache.policy import CASSETTE_MODES
 
+    if settings.mode in CASSETTE_MODES:
+        from tokenguard.cache.cassette import Cassette
+
+        return Cassette(settings)
     store = settings.store
     if isinstance(store, str | Path):
         from tokenguard.cache.disk import DiskStore, default_directory

@@ -2,11 +2,12 @@
 
 ``policy`` has the settings, ``key`` what makes two requests the same, ``eligibility`` and ``storing`` what
 may be answered and what is kept, ``responses`` the cache at work. A place to keep answers in is one file
-beside :class:`~tokenguard.cache.store.CacheStore`.
+beside :class:`~tokenguard.cache.store.CacheStore`. ``cassette`` stands in a cache's place in test suites.
 """
 
+from tokenguard.cache.answers import Answers
 from tokenguard.cache.policy import Cache
 from tokenguard.cache.responses import Found, Plan, ResponseCache
 from tokenguard.cache.store import CacheStore, Label, Which
 
-__all__ = ["Cache", "CacheStore", "Found", "Label", "Plan", "ResponseCache", "Which"]
+__all__ = ["Answers", "Cache", "CacheStore", "Found", "Label", "Plan", "ResponseCache", "Which"]

@@ -135,9 +135,14 @@ def canonical(text: bytes, body: Json, ignored: frozenset[str], also: frozenset[
             body = json.loads(
                 text, object_pairs_hook=_once, parse_float=_exact, parse_int=_whole, parse_constant=_exact
             )
-        return _bytes(_sorted.encode(_kept(body, ignored, also)))
+        return sorted_json(_kept(body, ignored, also))
     except (ValueError, RecursionError):
         return b"as it stands:" + text
+
+
+def sorted_json(value: Any) -> bytes:
+    """One text for all JSON values that differ in the order of their keys."""
+    return _bytes(_sorted.encode(value))
 
 
 def _kept(body: Json, ignored: frozenset[str], also: frozenset[str]) -> Json:

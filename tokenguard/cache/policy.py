@@ -12,8 +12,9 @@ from tokenguard.cache.store import CacheStore
 from tokenguard.durations import Duration, seconds
 from tokenguard.errors import ConfigError
 
-Mode = Literal["deterministic", "always"]
-MODES: Final = ("deterministic", "always")
+Mode = Literal["deterministic", "always", "record", "replay", "new"]
+MODES: Final = ("deterministic", "always", "record", "replay", "new")
+CASSETTE_MODES: Final = ("record", "replay", "new")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,12 @@ class Cache:
             From when it came, whether it is used or not; spread by 10 % either way, so that what came
             together does not go together.
         store: Where answers are kept besides memory. ``None``: nowhere; ``"disk"``: in the user's folder
-            for caches; a path: in that folder; or a store of your own.
+            for caches; a path: in that folder; or a store of your own. Of a cassette: the path of its file.
         mode: ``deterministic`` answers only calls that ask for one and the same answer each time
             (``temperature=0``, a ``seed``, embeddings); ``always`` also answers one sample with another.
+            The others are for tests, and make ``store`` a cassette: ``replay`` answers every call from it
+            and sends nothing, ``record`` sends every call and records it, ``new`` answers what is there
+            and records what is not. Of all the rest, they heed ``ignore`` and ``max_entry_bytes``.
         namespace: Who may have each other's answers. By default those with the same credential; give a
             name to share between credentials, or to keep apart what has one.
         tags: What the answers can be invalidated by.
@@ -63,6 +67,11 @@ class Cache:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ConfigError(f"Cache(mode={self.mode!r}): give one of {', '.join(map(repr, MODES))}")
+        if self.mode in CASSETTE_MODES and (not isinstance(self.store, str | Path) or self.store == "disk"):
+            raise ConfigError(
+                f"Cache(mode={self.mode!r}, store={self.store!r}): a cassette is a file; give its path, "
+                "such as store='tests/cassettes/summary.json'"
+            )
         if self.ttl_s == 0:
             raise ConfigError("Cache(ttl=0): nothing would ever be found; leave the cache out instead")
         seconds(self.wait, "Cache(wait)")

@@ -115,6 +115,8 @@ class ResponseCache:
         self.wait_s = settings.wait_s
         self.poll_s = POLL_S
         self.may_block = store is not None and store.may_block
+        self.takes_all = False
+        self.missed = None
         self._ttl_s, self._stale_ns = settings.ttl_s, int(settings.stale_s * 1e9)
         self._memory = Memory(settings.memory_bytes)
         key = settings.encryption_key

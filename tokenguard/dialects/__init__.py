@@ -4,6 +4,6 @@
 """
 
 from tokenguard.dialects.dialect import Dialect, EventReader
-from tokenguard.dialects.endpoint import Endpoint, find, path_for_model
+from tokenguard.dialects.endpoint import Endpoint, find, operation_path, path_for_model
 
-__all__ = ["Dialect", "Endpoint", "EventReader", "find", "path_for_model"]
+__all__ = ["Dialect", "Endpoint", "EventReader", "find", "operation_path", "path_for_model"]

@@ -142,3 +142,13 @@ def path_for_model(path: str, model: str) -> str:
             group: int | str = 1 if pattern is _AZURE_DEPLOYMENT else "model"
             return path[: match.start(group)] + name + path[match.end(group) :]
     return path
+
+
+def operation_path(path: str) -> str:
+    """The part of a path that names the operation, without what a ``base_url`` puts before it."""
+    for pattern in (_AZURE_DEPLOYMENT, _VERTEX, _BEDROCK):
+        if match := pattern.search(path):
+            return path[match.start() :]
+    parts = path.rstrip("/").rsplit("/", 2)
+    tail = "/".join(parts[-2:])
+    return "/" + (tail if tail in _BY_TAIL else parts[-1])

@@ -291,8 +291,19 @@ class Exchange:
             faults.note("flow", fault)
             self.result = self.outcome
             if self.result is None:
+                self._may_be_sent()
                 self.call.hides_usage = False
         return None
+
+    def _may_be_sent(self) -> None:
+        """Whatever fails, a test suite whose cassette plays sends nothing.
+
+        Raises:
+            CassetteMissError: One does.
+        """
+        cache = self._services.policies.cache
+        if cache is not None and cache.missed is not None:
+            raise cache.missed(self.call, None, "")
 
     def conclude(self, outcome: Reply | Failure) -> Any:
         """What the SDK gets: the response, or the error raised."""

@@ -80,7 +80,10 @@ class Seam:
         return Exchange(self.services, self.flavour, self.sign, request, plain, began_ns, call)
 
     def _unmetered(self, exchange: Exchange) -> Exchange:
-        exchange.flow = unmetered(exchange.call, self.services.policies)
+        request = exchange.original
+        exchange.flow = unmetered(
+            exchange.call, self.services.policies, f"{request.method} {request.url.path}"
+        )
         return exchange
 
     def _wishes(self, request: Any, sent: Headers) -> tuple[Wishes, Any]:

@@ -1,0 +1,95 @@
+"""What a flow asks of whatever may answer a call in the provider's place: a cache, or a cassette."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from tokenguard.cache.entry import Entry
+from tokenguard.cache.policy import Cache
+from tokenguard.call import Answered, Call
+from tokenguard.dialects import Dialect
+from tokenguard.errors import CacheMissError
+
+if TYPE_CHECKING:
+    from tokenguard.cache.responses import Found, Plan
+
+
+class Answers(Protocol):
+    """Answers that are kept.
+
+    Attributes:
+        settings: What it was made with.
+        counts: What it was asked for and what came of it, since it was made.
+        wait_s: For how long a call waits for another that asks the same.
+        poll_s: How often it looks, meanwhile, where that is in another process.
+        may_block: Whether a lookup may take as long as a network does; an event loop then uses a thread.
+        takes_all: Whether it wants the answers, too, that no other policy has to read: refusals (4xx), and
+            what is neither JSON nor a stream.
+        missed: What is raised for a call that cannot be answered, given the call, its plan, and what it is
+            called where that is an endpoint we do not know. ``None``: the provider is asked, as a rule.
+    """
+
+    settings: Cache
+    counts: Counter[str]
+    wait_s: float
+    poll_s: float
+    may_block: bool
+    takes_all: bool
+
+    @property
+    def missed(self) -> Callable[[Call, Plan | None, str], CacheMissError] | None:
+        """See above."""
+        ...
+
+    def plan(self, call: Call, dialect: Dialect) -> Plan | None:
+        """What a call wants; ``None`` where it is to be passed by. Says so in ``call.cache``."""
+        ...
+
+    def find(self, plan: Plan, now_ns: int, *, refresh: bool = False, leads: bool = True) -> Found:
+        """Look an answer up."""
+        ...
+
+    def entry(
+        self,
+        call: Call,
+        plan: Plan,
+        *,
+        status: int,
+        kind: str,
+        body: bytes | None,
+        finished: bool,
+        answered: Answered,
+        request_id: str | None,
+        now_ns: int,
+    ) -> Entry | None:
+        """An answer of the provider's as an entry; ``None`` where nobody else can have it."""
+        ...
+
+    def put(self, plan: Plan, entry: Entry, *, keeps: bool) -> None:
+        """Hand an entry to whoever waits for it, and keep it."""
+        ...
+
+    def let_go(self, plan: Plan, entry: Entry | None = None) -> None:
+        """The call is over: whoever follows it gets the entry, or asks for itself."""
+        ...
+
+    def invalidate(
+        self,
+        *,
+        tag: str | None = None,
+        model: str | None = None,
+        namespace: str | None = None,
+        stored_before_ns: int | None = None,
+    ) -> int:
+        """Remove all answers that have all that is said; gives how many that were, as far as it is known."""
+        ...
+
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """Wait until everything is kept; False if that took too long, or cannot be done."""
+        ...
+
+    def close(self) -> None:
+        """Write what is left, and let go of files."""
+        ...
