@@ -75,7 +75,7 @@ class Tape:
     def _look(self) -> tuple[int, int, int] | None:
         try:
             found = self.path.stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return found.st_ino, found.st_size, found.st_mtime_ns
 
