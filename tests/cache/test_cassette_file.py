@@ -32,7 +32,7 @@ REQUESTS = st.builds(
     TEXT,
     st.dictionaries(TEXT, TEXT).map(lambda headers: tuple(sorted(headers.items()))),
     st.dictionaries(st.text(), JSON).map(
-        lambda body: canonical(json.dumps(body).encode(), body, frozenset()).decode()
+        lambda body: canonical(json.dumps(body).encode(), body, frozenset()).decode("utf-8", "surrogatepass")
     )
     | TEXT,
 )
@@ -48,7 +48,7 @@ RESPONSES = st.builds(
 
 
 def request(body: Any, **fields: Any) -> Request:
-    text = canonical(json.dumps(body).encode(), body, frozenset()).decode()
+    text = canonical(json.dumps(body).encode(), body, frozenset()).decode("utf-8", "surrogatepass")
     return Request("openai.chat", "gpt-x", "/chat/completions", (), text)._replace(**fields)
 
 

@@ -16,7 +16,14 @@ from typing import Final
 
 from tokenguard import faults
 from tokenguard.cache.cassette.nearest import difference, nearest
-from tokenguard.cache.cassette.recording import Recording, Request, Response, request_of, scrubbed, text_headers
+from tokenguard.cache.cassette.recording import (
+    Recording,
+    Request,
+    Response,
+    request_of,
+    scrubbed,
+    text_headers,
+)
 from tokenguard.cache.cassette.scrub import credentials_in
 from tokenguard.cache.cassette.tape import Tape
 from tokenguard.cache.entry import Entry
