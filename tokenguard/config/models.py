@@ -27,6 +27,7 @@ from pydantic_core import PydanticCustomError
 
 from tokenguard.cache import Cache
 from tokenguard.cache.key import MAY_IGNORE
+from tokenguard.cache.policy import MODES, Mode
 from tokenguard.call import Meter
 from tokenguard.durations import seconds
 from tokenguard.errors import ConfigError
@@ -170,10 +171,11 @@ class CacheTable(PolicyTable):
         description="Where answers are kept besides memory: `disk` is `tokenguard/responses` in the user's "
         "folder for caches; a path is relative to the file that says so.",
     )
-    mode: Annotated[Literal["deterministic", "always"], Must('"deterministic" or "always"')] = Field(
+    mode: Annotated[Mode, Must("one of " + ", ".join(f'"{mode}"' for mode in MODES))] = Field(
         _CACHE.mode,
         description="`deterministic` answers only calls that ask for one and the same answer each time "
-        "(`temperature=0`, a `seed`, embeddings); `always` also answers one sample with another.",
+        "(`temperature=0`, a `seed`, embeddings); `always` also answers one sample with another. `replay`, "
+        "`record` and `new` are for tests, and make `store` the file of a cassette.",
     )
     namespace: Annotated[Text | None, Must("a name in quotes", default="one for each credential")] = Field(
         None,
