@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -777,3 +778,12 @@ def test_an_answer_asked_for_before_a_removal_is_not_kept_after_it(opened: Open)
     assert store.get("k") is None
     store.set(label("k"), b"x", 60, store.generation())
     assert store.get("k") == b"x"
+
+
+def test_the_first_lookup_of_a_thread_waits_for_no_writer(folder: Path, opened: Open) -> None:
+    store = opened()
+    store.set(label("k"), b"ours", 60)
+    with closing(sqlite3.connect(folder / "cache.db", isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(1) as thread:
+            assert thread.submit(store.get, "k").result() == b"ours"

@@ -26,6 +26,8 @@ LEASE_S: Final = 1.0
 _FORK_S: Final = 2.0
 _LONGEST_NAP_S: Final = 0.005
 
+_INCREMENTAL: Final = 2  # https://sqlite.org/pragma.html#pragma_auto_vacuum
+
 
 def set_up(connection: sqlite3.Connection, synchronous: Literal["NORMAL", "OFF"], log_bytes: int) -> None:
     """Make a new connection one that many processes may write to at once.
@@ -34,7 +36,9 @@ def set_up(connection: sqlite3.Connection, synchronous: Literal["NORMAL", "OFF"]
         ConfigError: The file system cannot.
     """
     # No mmap: it would make a truncated file, or a disk's error, a SIGBUS that ends the process.
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    if connection.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
+        # Not each time: to say so is to write, and a thread's first lookup would wait for every writer.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
         path = connection.execute("PRAGMA database_list").fetchone()[2]
         reason = "its file system cannot share memory between processes (a network share?)"
