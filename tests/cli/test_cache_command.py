@@ -19,6 +19,7 @@ import pytest
 import tokenguard as library
 from tokenguard import Cache, Guard
 from tokenguard.cache import upkeep
+from tokenguard.cache.cipher import Cipher
 from tokenguard.cache.disk import DiskStore
 from tokenguard.cache.entry import Entry, sealed
 from tokenguard.cache.memory import label_of
@@ -534,6 +535,30 @@ def test_verify_finds_what_is_bad_and_removes_only_that(
     assert "Traceback" not in ran.stderr
     assert run("verify", "--directory", "c").stdout.startswith("3 entries in c: 3 sound")
     assert keys(filled) == "acd"
+
+
+def test_encrypted_answers_are_not_found_bad(folder: Path, provider: Provider, run: Run) -> None:
+    """Without their key nobody can tell; so --remove leaves them, too."""
+    pytest.importorskip("cryptography")
+    key = os.urandom(32)
+    with closing(Guard(cache=Cache(store=folder / "c", encryption_key=key), ledger=None)) as guard:
+        asking(guard, provider)()
+    ran = run("verify", "--directory", "c", "--remove")
+    assert (ran.returncode, ran.stdout.splitlines()) == (
+        0,
+        [
+            "1 entries in c: 0 sound (0 stale), 0 damaged, 0 refused.",
+            "1 are encrypted, and cannot be checked without a configured encryption_key.",
+        ],
+    )
+    (label,) = json.loads(run("ls", "--directory", "c", "--json").stdout)["entries"]
+    ran = run("show", label["key"], "--directory", "c")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "cannot be shown: it is encrypted" in ran.stderr
+    with upkeep.existing(folder / "c") as opened:
+        assert upkeep.check(opened, 0, Cipher(key))[:3] == (1, 0, 0)
+        (bad,) = upkeep.check(opened, 0, Cipher(bytes(32))).bad
+    assert (bad.kind, bad.reason) == ("damaged", "it was encrypted with another key, or has changed since")
 
 
 def test_verify_where_the_secret_was_changed(run: Run, filled: Path) -> None:

@@ -67,7 +67,7 @@ class Cipher:
         from cryptography.exceptions import InvalidTag
 
         start = len(_MAGIC) + _NONCE_BYTES
-        if not blob.startswith(_MAGIC):
+        if not is_encrypted(blob):
             raise ValueError("it is not encrypted, or by another version")
         try:
             made: bytes = self._cipher_of(namespace).decrypt(
@@ -76,6 +76,11 @@ class Cipher:
         except (InvalidTag, ValueError) as error:
             raise ValueError("it was encrypted with another key, or has changed since") from error
         return made
+
+
+def is_encrypted(blob: bytes) -> bool:
+    """Whether bytes were made by a :class:`Cipher`."""
+    return blob.startswith(_MAGIC)
 
 
 def _decoded(text: str) -> bytes:

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
+from tokenguard.cache.cipher import Cipher, is_encrypted
 from tokenguard.cache.disk import DiskStore
 from tokenguard.cache.disk.files import in_words
 from tokenguard.cache.entry import Entry, opened
@@ -58,17 +59,31 @@ def find(store: DiskStore, beginning: str) -> list[Label]:
     return [label for label in found if label.key.startswith(beginning)]
 
 
-def entry(store: DiskStore, label: Label) -> Entry | None:
+class EncryptedError(ValueError):
+    """An answer is encrypted, and there is no key to open it with."""
+
+
+def entry(store: DiskStore, label: Label, cipher: Cipher | None = None) -> Entry | None:
     """The answer that a label is on; ``None`` where it is gone.
 
+    Args:
+        store: Where it is.
+        label: Its label.
+        cipher: What it may be encrypted with.
+
     Raises:
+        EncryptedError: It is encrypted, and there is no cipher.
         ValueError: It is damaged, refused, or not what its label says. The message says how.
     """
     blob = store.read(label.key)
-    return None if blob is None else _entry(label, blob, store.secret)
+    return None if blob is None else _entry(label, blob, store.secret, cipher)
 
 
-def _entry(label: Label, blob: bytes, secret: bytes) -> Entry:
+def _entry(label: Label, blob: bytes, secret: bytes, cipher: Cipher | None) -> Entry:
+    if is_encrypted(blob):
+        if cipher is None:
+            raise EncryptedError("it is encrypted, and no key is configured")
+        blob = cipher.decrypted(blob, label.key, label.namespace)
     try:
         found = opened(blob, label.key, secret)
     except (TypeError, LookupError, AttributeError) as error:  # the seal is ours, the shape is not
@@ -112,34 +127,41 @@ class Check(NamedTuple):
     Attributes:
         sound: How many answers can be given again, stale ones included.
         stale: How many of them are stale.
+        encrypted: How many there are that nobody can tell anything of without their key.
         bad: All else.
     """
 
     sound: int
     stale: int
+    encrypted: int
     bad: tuple[Bad, ...]
 
 
-def check(store: DiskStore, now_ns: int) -> Check:
+def check(store: DiskStore, now_ns: int, cipher: Cipher | None = None) -> Check:
     """Open every entry: its seal, its key and its label.
 
     Args:
         store: What to check.
         now_ns: The time, Unix nanoseconds.
+        cipher: What entries may be encrypted with.
     """
-    sound = stale = 0
+    sound = stale = encrypted = 0
     bad = []
     for label in store.listed():
-        found = _looked_into(store, label)
+        try:
+            found = _looked_into(store, label, cipher)
+        except EncryptedError:
+            encrypted += 1
+            continue
         if isinstance(found, Bad):
             bad.append(found)
         elif found is not None:
             sound += 1
             stale += found.expires_ns <= now_ns
-    return Check(sound, stale, tuple(bad))
+    return Check(sound, stale, encrypted, tuple(bad))
 
 
-def _looked_into(store: DiskStore, label: Label | ValueError) -> Entry | Bad | None:
+def _looked_into(store: DiskStore, label: Label | ValueError, cipher: Cipher | None) -> Entry | Bad | None:
     if isinstance(label, ValueError):
         return Bad("refused", str(label))
     try:
@@ -149,7 +171,9 @@ def _looked_into(store: DiskStore, label: Label | ValueError) -> Entry | Bad | N
     if blob is None:
         return None  # removed meanwhile
     try:
-        return _entry(label, blob, store.secret)
+        return _entry(label, blob, store.secret, cipher)
+    except EncryptedError:
+        raise
     except ValueError as error:
         return Bad("damaged", str(error), label.key)
 

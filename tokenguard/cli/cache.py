@@ -20,11 +20,12 @@ from rich.table import Table
 from rich.text import Text
 
 from tokenguard import config
-from tokenguard.cache import upkeep
+from tokenguard.cache import Cache, upkeep
+from tokenguard.cache.cipher import Cipher
 from tokenguard.cache.disk import DiskStore, default_directory
 from tokenguard.cache.entry import Entry
 from tokenguard.cache.store import Label, Which
-from tokenguard.cache.upkeep import Check
+from tokenguard.cache.upkeep import Check, EncryptedError
 from tokenguard.cli.report import NO_LEDGER, NO_LEDGER_YET, console, ledger_file, shown_range
 from tokenguard.durations import seconds
 from tokenguard.errors import ConfigError
@@ -139,7 +140,9 @@ def show(
     with _opened(where) as store:
         label = _only(upkeep.find(store, key.lower()), key, where)
         try:
-            entry = upkeep.entry(store, label)
+            entry = upkeep.entry(store, label, _cipher())
+        except EncryptedError as error:
+            raise _not_found(f"{label.key} cannot be shown: {error}.") from None
         except ValueError as error:
             raise _not_found(
                 f"{label.key} cannot be opened: {error}. It is never given to anybody."
@@ -205,7 +208,7 @@ def verify(
     """Open every entry, and tell what is damaged or was not written by us. Exits with 1 if any is left."""
     where = _directory(directory)
     with _opened(where) as store:
-        found = upkeep.check(store, time.time_ns())
+        found = upkeep.check(store, time.time_ns(), _cipher())
         if remove and found.bad:
             upkeep.discard(store, found)
     removed = len(found.bad) if remove else 0
@@ -224,9 +227,20 @@ def _directory(given: Path | None) -> Path:
     """The directory that was asked for, else the configured one, else the default one."""
     if given is not None:
         return given
-    settings = config.guard_arguments(config.load()).get("cache")
+    settings = _configured()
     store = None if settings is None else settings.store
     return Path(store) if isinstance(store, str | Path) and store != "disk" else default_directory()
+
+
+def _configured() -> Cache | None:
+    settings = config.guard_arguments(config.load()).get("cache")
+    return settings if isinstance(settings, Cache) else None
+
+
+def _cipher() -> Cipher | None:
+    """What the configured cache encrypts with, if it does."""
+    settings = _configured()
+    return None if settings is None or settings.encryption_key is None else Cipher(settings.encryption_key)
 
 
 @contextmanager
@@ -379,9 +393,10 @@ def _body_json(body: bytes) -> dict[str, str]:
 def _check_json(found: Check) -> dict[str, Any]:
     kinds = [bad.kind for bad in found.bad]
     return {
-        "entries": found.sound + len(found.bad),
+        "entries": found.sound + found.encrypted + len(found.bad),
         "sound": found.sound,
         "stale": found.stale,
+        "encrypted": found.encrypted,
         "damaged": kinds.count("damaged"),
         "refused": kinds.count("refused"),
         "bad": [bad._asdict() for bad in found.bad],
@@ -394,6 +409,8 @@ def _check_lines(found: Check, directory: Path, removed: int) -> Iterator[str]:
         f"{told['entries']:,} entries in {directory}: {found.sound:,} sound ({found.stale:,} stale), "
         f"{told['damaged']:,} damaged, {told['refused']:,} refused."
     )
+    if found.encrypted:
+        yield f"{found.encrypted:,} are encrypted, and cannot be checked without a configured encryption_key."
     for bad in found.bad[:_SHOWN]:
         yield f"  {bad.kind}  {bad.key or '(no key)'}  {bad.reason}"
     if len(found.bad) > _SHOWN:
