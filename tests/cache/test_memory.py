@@ -92,6 +92,7 @@ def _is_meant(one: Entry, which: Which) -> bool:
         (which.model, which.model == one.model),
         (which.namespace, which.namespace == one.namespace),
         (which.stored_before_ns, one.stored_ns < (which.stored_before_ns or 0)),
+        (which.keys, one.key in (which.keys or ())),
     ]
     return all(holds for value, holds in said if value is not None)
 
