@@ -209,7 +209,7 @@ WITH total AS (
         sum(cost_nano) AS cost_nano,
         sum(list_cost_nano) AS list_cost_nano,
         sum(baseline_nano) AS baseline_nano,
-        sum(baseline_nano) FILTER (WHERE role = 'cache') AS saved_nano,
+        sum(baseline_nano) FILTER (WHERE role = 'cache' AND status = 'ok') AS saved_nano,
         sum(cost_nano IS NULL) AS uncosted_attempts
     FROM call
     GROUP BY logical_id
@@ -289,7 +289,7 @@ SELECT
     sum(cost_nano IS NULL) AS uncosted_attempts,
     sum(state = 'unknown') AS unknown_attempts,
     sum(role = 'cache' AND status = 'ok') AS cache_hits,
-    coalesce(sum(baseline_nano) FILTER (WHERE role = 'cache'), 0) AS saved_nano
+    coalesce(sum(baseline_nano) FILTER (WHERE role = 'cache' AND status = 'ok'), 0) AS saved_nano
 FROM call
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"""
 
