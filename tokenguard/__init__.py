@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tokenguard.call import CostBasis, Line, Meter, Receipt, Usage
     from tokenguard.errors import (
         CacheMissError,
+        CassetteMissError,
         ConfigError,
         GuardError,
         LedgerError,
@@ -39,6 +40,7 @@ _HOMES = {
     "call": ("CostBasis", "Line", "Meter", "Receipt", "Usage"),
     "errors": (
         "CacheMissError",
+        "CassetteMissError",
         "ConfigError",
         "GuardError",
         "LedgerError",
@@ -63,6 +65,7 @@ __all__ = [  # noqa: RUF022 - in the order of _HOMES, which a test compares
     "Receipt",
     "Usage",
     "CacheMissError",
+    "CassetteMissError",
     "ConfigError",
     "GuardError",
     "LedgerError",

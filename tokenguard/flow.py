@@ -91,7 +91,9 @@ def flow(call: Call, dialect: Dialect, policies: Policies) -> Flow:
     if policies.refuse_unpriced:
         _refuse_unpriced(call, policies)  # raises before a cent is spent
     plan = _plan(call, dialect, policies)
-    call.trace = call.trace or policies.telemetry.started(call, looks_up=_looks_up(call, plan))
+    call.trace = call.trace or policies.telemetry.started(
+        call, looks_up=plan is not None or _only(call, policies)
+    )
     try:
         outcome = yield from _from_cache(call, plan, policies)
         if outcome is None:
@@ -113,9 +115,10 @@ def flow(call: Call, dialect: Dialect, policies: Policies) -> Flow:
     return outcome
 
 
-def _looks_up(call: Call, plan: Plan | None) -> bool:
-    """Whether it will turn out from the cache whether there is an inference."""
-    return plan is not None or call.cache_wish.use == "only"
+def _only(call: Call, policies: Policies) -> bool:
+    """Whether the answer may come from nowhere but the cache: then there may be no inference."""
+    plays = policies.cache is not None and policies.cache.missed is not None
+    return plays or call.cache_wish.use == "only"
 
 
 def _plan(call: Call, dialect: Dialect, policies: Policies) -> Plan | None:
@@ -133,7 +136,7 @@ def _from_cache(
     call: Call, plan: Plan | None, policies: Policies
 ) -> Generator[Effect, Any, Reply | Failure | CacheMissError | None]:
     """An answer that is there, or that somebody else is about to bring; ``None`` where we have to ask."""
-    only = call.cache_wish.use == "only" or (policies.cache is not None and policies.cache.missed is not None)
+    only = _only(call, policies)
     if plan is None or policies.cache is None:
         return _not_asked(call, plan, policies) if only else None
     refresh = call.cache_wish.use == "refresh"
