@@ -369,6 +369,7 @@ def test_a_directory_that_others_may_write_to_is_refused(folder: Path, mode: int
         DiskStore(folder)
 
 
+@pytest.mark.other_platform
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can give a directory away")
 def test_a_directory_of_somebody_else_is_refused(folder: Path) -> None:
     """Its owner could read all."""
@@ -434,6 +435,7 @@ def test_a_file_is_no_directory(folder: Path, below: str) -> None:
         DiskStore(folder / below)
 
 
+@pytest.mark.other_platform
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
 def test_a_directory_that_may_not_be_written_to_is_refused(folder: Path) -> None:
     """Now, not at the first answer."""
