@@ -18,6 +18,11 @@ from tokenguard.call import Call, Json, Wire
 VERSION: Final = "tokenguard-cache-1"
 """Part of every key: a later version that makes keys otherwise finds none of these."""
 
+SCOPE_VERSION: Final = "tokenguard-similar-1"
+"""Part of every scope, likewise; so none is ever the key of an answer."""
+
+_AS_IT_STANDS: Final = b"as it stands:"
+
 IGNORED: Final[Mapping[str, frozenset[str]]] = {
     "openai": frozenset(
         {
@@ -71,7 +76,41 @@ def key(
         ignored: Further fields to ignore, of :data:`MAY_IGNORE`.
     """
     body = canonical(wire.body, call.body or {}, IGNORED.get(provider, frozenset()), frozenset(ignored))
-    texts = (VERSION, provider, call.where.origin, call.asked.model, namespace, str(epoch))
+    return _hash(VERSION, provider, call, wire, body, namespace, str(epoch))
+
+
+def scope(
+    call: Call,
+    wire: Wire,
+    rest: Json,
+    *,
+    provider: str,
+    namespace: str,
+    epoch: int,
+    ignored: Iterable[str] = (),
+    embedder: str,
+) -> str | None:
+    """What calls have in common that differ in one text only; ``None`` where that cannot be told for sure.
+
+    Args:
+        call: As for :func:`key`, as are the others.
+        wire: The request as it was made.
+        rest: Its body without that text.
+        provider: Whose format it is.
+        namespace: Who may share the answer.
+        epoch: How often everything in the namespace was given up.
+        ignored: Further fields to ignore.
+        embedder: Who makes vectors of the texts; those of two are never compared.
+    """
+    if canonical(wire.body, call.body or {}, frozenset()).startswith(_AS_IT_STANDS):
+        return None
+    text = _bytes(_in_order.encode(rest))
+    body = canonical(text, rest, IGNORED.get(provider, frozenset()), frozenset(ignored))
+    return _hash(SCOPE_VERSION, provider, call, wire, body, namespace, str(epoch), embedder)
+
+
+def _hash(version: str, provider: str, call: Call, wire: Wire, body: bytes, *said: str) -> str:
+    texts = (version, provider, call.where.origin, call.asked.model, *said)
     parts = [*map(_bytes, texts), wire.path, *_headers(wire)]
     # Each part stands behind its length, so that no two lists of parts make the same bytes.
     data = [b"%d:%b" % (len(part), part) for part in parts]
@@ -137,7 +176,7 @@ def canonical(text: bytes, body: Json, ignored: frozenset[str], also: frozenset[
             )
         return sorted_json(_kept(body, ignored, also))
     except (ValueError, RecursionError):
-        return b"as it stands:" + text
+        return _AS_IT_STANDS + text
 
 
 def sorted_json(value: Any) -> bytes:
