@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from tokenguard.cache import Cache
+    from tokenguard.cache.similar import Calibration, EndpointEmbedder, Similar
     from tokenguard.call import CostBasis, Line, Meter, Receipt, Usage
     from tokenguard.errors import (
         CacheMissError,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 # costs next to nothing in programs that only might make a call.
 _HOMES = {
     "cache": ("Cache",),
+    "cache.similar": ("Calibration", "EndpointEmbedder", "Similar"),
     "call": ("CostBasis", "Line", "Meter", "Receipt", "Usage"),
     "errors": (
         "CacheMissError",
@@ -59,6 +61,9 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - in the order of _HOMES, which a test compares
     "Cache",
+    "Calibration",
+    "EndpointEmbedder",
+    "Similar",
     "CostBasis",
     "Line",
     "Meter",

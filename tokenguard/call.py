@@ -240,6 +240,8 @@ class CacheUse:
     key: str | None = None
     age_s: float | None = None
     """How old the answer is that came from the cache."""
+    similarity: float | None = None
+    """How similar the question is that it is the answer to, where that is not the same one (``similar``)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -344,6 +346,7 @@ class Receipt(NamedTuple):
     cache_reason: str | None = None
     cache_key: str | None = None
     cache_age_s: float | None = None
+    cache_similarity: float | None = None
 
     @property
     def saved_nano(self) -> int | None:

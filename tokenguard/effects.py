@@ -25,6 +25,16 @@ class Find(NamedTuple):
     leads: bool
 
 
+class Resemble(NamedTuple):
+    """Look in the cache for the answer to a similar question; perhaps an embedder is asked, over a network.
+
+    Answered with a :class:`~tokenguard.cache.Found`, whatever fails, or with a :class:`Failure` if the wait
+    was cancelled.
+    """
+
+    plan: Plan
+
+
 class Await(NamedTuple):
     """Wait until a call that is under way has its answer, or begins to stream it, but no longer than this.
 
@@ -113,7 +123,9 @@ class Finish(NamedTuple):
     receipt: Receipt
 
 
-Effect = Find | Await | Join | Replay | Open | Send | Read | Deliver | Sleep | Keep | Settle | Finish
+Effect = (
+    Find | Resemble | Await | Join | Replay | Open | Send | Read | Deliver | Sleep | Keep | Settle | Finish
+)
 Flow = Generator[Effect, Any, "Reply | Failure"]
 
 

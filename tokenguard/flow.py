@@ -43,6 +43,7 @@ from tokenguard.effects import (
     Read,
     Replay,
     Reply,
+    Resemble,
     Send,
     Settle,
     Sleep,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:  # a guard without a cache does not load it
 
 _HIT: Final[CacheStatus] = "hit"
 _COALESCED: Final[CacheStatus] = "coalesced"
+_SIMILAR: Final[CacheStatus] = "similar"
 
 
 class _NotCached(NamedTuple):
@@ -70,6 +72,7 @@ class _NotCached(NamedTuple):
     reason: None = None
     key: None = None
     age_s: None = None
+    similarity: None = None
 
 
 _NOT_CACHED: Final = _NotCached()
@@ -162,14 +165,42 @@ def _from_cache(
             joined = yield from _joined(call, found.flight, policies)
             if joined is not None:
                 return joined
+    return (yield from _from_similar(call, plan, found, policies))
+
+
+def _from_similar(
+    call: Call, plan: Plan, found: Found, policies: Policies
+) -> Generator[Effect, Any, Reply | Failure | CacheMissError | None]:
+    """The answer to a similar question, as the same one has none; ``None`` where we have to ask."""
+    if found.what == "lead" and _asks(call, plan, policies):
+        resembling: Found | Failure = yield Resemble(plan)
+        if isinstance(resembling, Failure):
+            return _interrupted(call, resembling, policies)
+        if resembling.entry is not None:
+            similarity = resembling.similarity
+            return (yield from _replayed(call, resembling.entry, _SIMILAR, policies, similarity))
+        found = resembling
     policies.telemetry.looked_up(call, found.elapsed_ns)
-    return _not_asked(call, plan, policies) if only else None
+    return _not_asked(call, plan, policies) if _only(call, policies) else None
+
+
+def _asks(call: Call, plan: Plan, policies: Policies) -> bool:
+    """Whether a call asks something that a similar question may have asked, and wants to know."""
+    similar = None if policies.cache is None else policies.cache.similar
+    if similar is None or call.cache_wish.use != "use":
+        return False
+    try:
+        return similar.asks(call, plan)
+    except Exception as fault:
+        faults.note("cache.similar", fault)
+        return False
 
 
 def _joined(call: Call, flight: Flight, policies: Policies) -> Generator[Effect, Any, Reply | Failure | None]:
     """The answer of a call that was under way; ``None`` where it brought none."""
     if flight.entry is not None:
-        return (yield from _replayed(call, flight.entry, _COALESCED, policies))
+        status = _COALESCED if flight.similarity is None else _SIMILAR
+        return (yield from _replayed(call, flight.entry, status, policies, flight.similarity))
     if flight.head is None:
         return None
     reply: Reply | None = yield Join(flight)
@@ -273,7 +304,7 @@ def _keep(call: Call, plan: Plan | None, entry: Entry | None) -> Generator[Effec
 
 
 def _replayed(
-    call: Call, entry: Entry, status: CacheStatus, policies: Policies
+    call: Call, entry: Entry, status: CacheStatus, policies: Policies, similarity: float | None = None
 ) -> Generator[Effect, Any, Reply | Failure]:
     """An answer from the cache: nothing is billed for it, and its worth is what it would cost today."""
     outcome: Reply | Failure = yield Replay(entry)
@@ -282,6 +313,7 @@ def _replayed(
     elapsed_ns = outcome.elapsed_ns
     if call.cache is not None:
         call.cache.status, call.cache.reason = status, None
+        call.cache.key, call.cache.similarity = entry.key, similarity
         call.cache.age_s = max(0.0, (call.started_ns + elapsed_ns - entry.stored_ns) / 1e9)
     if not call.attempts:
         policies.telemetry.looked_up(call, elapsed_ns)
@@ -616,6 +648,7 @@ def _receipt(call: Call, policies: Policies) -> Receipt:
         cache_reason=used.reason,
         cache_key=used.key,
         cache_age_s=used.age_s,
+        cache_similarity=used.similarity,
     )
 
 

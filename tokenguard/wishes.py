@@ -101,6 +101,17 @@ def within(run: Run) -> Iterator[Run]:
         _current.reset(token)
 
 
+@contextmanager
+def on_our_own() -> Iterator[None]:
+    """For a call that we make ourselves: part of the same run, with the same tags, and no other wish."""
+    outer = _current.get()
+    token = _current.set(outer._replace(model=None, retries=0, cache=CacheWish()))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
 def headers(
     *,
     tags: Mapping[str, str] | None = None,

@@ -1,8 +1,9 @@
 """Answer a request with the answer that the same request got before.
 
 ``policy`` has the settings, ``key`` what makes two requests the same, ``eligibility`` and ``storing`` what
-may be answered and what is kept, ``responses`` the cache at work. A place to keep answers in is one file
-beside :class:`~tokenguard.cache.store.CacheStore`. ``cassette`` stands in a cache's place in test suites.
+may be answered and what is kept, ``responses`` the cache at work, and ``similar`` what is done about
+questions that are not the same. A place to keep answers in is one file beside
+:class:`~tokenguard.cache.store.CacheStore`. ``cassette`` stands in a cache's place in test suites.
 """
 
 from tokenguard.cache.answers import Answers

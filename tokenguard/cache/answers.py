@@ -16,6 +16,24 @@ if TYPE_CHECKING:
     from tokenguard.cache.responses import Found, Plan
 
 
+class Resembling(Protocol):
+    """Answers to similar questions.
+
+    Attributes:
+        may_block: Whether a lookup may take as long as a network does; an event loop then uses a thread.
+    """
+
+    may_block: bool
+
+    def asks(self, call: Call, plan: Plan) -> bool:
+        """Whether a call has a question that others may have asked alike; it is then in the plan."""
+        ...
+
+    def resemble(self, plan: Plan, call_id: str, now_ns: int) -> Found:
+        """Look for the answer to a similar question."""
+        ...
+
+
 class Answers(Protocol):
     """Answers that are kept.
 
@@ -29,6 +47,7 @@ class Answers(Protocol):
             what is neither JSON nor a stream.
         missed: What is raised for a call that cannot be answered, given the call, its plan, and what it is
             called where that is an endpoint we do not know. ``None``: the provider is asked, as a rule.
+        similar: Answers to similar questions, where those are wanted.
     """
 
     settings: Cache
@@ -37,6 +56,11 @@ class Answers(Protocol):
     poll_s: float
     may_block: bool
     takes_all: bool
+
+    @property
+    def similar(self) -> Resembling | None:
+        """See above."""
+        ...
 
     @property
     def missed(self) -> Callable[[Call, Plan | None, str], CacheMissError] | None:

@@ -33,6 +33,7 @@ class Flight:
     Attributes:
         over: Whether it has landed.
         entry: What it brought, then; ``None`` if nothing that others can be given.
+        similarity: How similar the question was that this is the answer to, if it was another one.
         head: The beginning of its answer, once that has come, if it is a stream.
         ended: Whether the last chunk of the stream has come.
         error: What broke the stream, if something did.
@@ -43,6 +44,7 @@ class Flight:
         self.generation = generation
         self.over = False
         self.entry: Entry | None = None
+        self.similarity: float | None = None
         self.head: Head | None = None
         self.ended = False
         self.error: BaseException | None = None
@@ -73,12 +75,12 @@ class Flight:
 
         return forget
 
-    def land(self, entry: Entry | None) -> None:
+    def land(self, entry: Entry | None, similarity: float | None = None) -> None:
         """Hand out what came of it. Only the first time counts."""
         with self._lock:
             if self.over:
                 return
-            self.over, self.entry = True, entry
+            self.over, self.entry, self.similarity = True, entry, similarity
         self._changed()
 
     def begin(self, head: Head) -> None:

@@ -26,6 +26,9 @@ class Memory:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._entries
+
     def get(self, key: str) -> Entry | None:
         """The entry under a key, stale or not."""
         with self._lock:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from tokenguard.cache.key import MAY_IGNORE
 from tokenguard.cache.store import CacheStore
 from tokenguard.durations import Duration, seconds
 from tokenguard.errors import ConfigError
+
+if TYPE_CHECKING:  # a cache without it does not load it
+    from tokenguard.cache.similar import Similar
 
 Mode = Literal["deterministic", "always", "record", "replay", "new"]
 MODES: Final = ("deterministic", "always", "record", "replay", "new")
@@ -46,6 +49,7 @@ class Cache:
         encryption_key: Encrypts what the store keeps, with AES-GCM: 32 bytes, or their base64.
         single_flight: Whether identical requests at one time wait for the first of them.
         wait: For how long they wait before they ask for themselves.
+        similar: Answers a question with the answer that a similar one got, where the same one got none.
     """
 
     ttl: Duration = "1d"
@@ -63,6 +67,7 @@ class Cache:
     encryption_key: bytes | str | None = field(default=None, repr=False)
     single_flight: bool = True
     wait: Duration = "60s"
+    similar: Similar | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:

@@ -13,7 +13,7 @@ import weakref
 from collections import Counter
 from collections.abc import Hashable
 from functools import partial
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from tokenguard import faults
 from tokenguard.cache.cipher import Cipher
@@ -28,6 +28,11 @@ from tokenguard.cache.storing import Reply, refusal
 from tokenguard.cache.writer import LEASE_S, Writer
 from tokenguard.call import Answered, CacheUse, Call, Wire
 from tokenguard.dialects import Dialect
+
+if TYPE_CHECKING:  # a cache without it does not load it
+    from tokenguard.cache.similar import Similar
+    from tokenguard.cache.similar.index import Row
+    from tokenguard.cache.similar.lookup import Lookup, Question
 
 POLL_S: Final = 0.02
 """How often to look whether another process has brought the answer."""
@@ -44,22 +49,42 @@ class Plan:
 
     Attributes:
         key: The key of the answer.
+        namespace: Who may have it.
+        epoch: How often all in that was given up.
+        provider: Whose format the call has: ``openai`` or ``anthropic``.
         shares: Whether others may be given the answer while it comes.
         stale: An answer that is too old, but better than none where there will be none.
         leads: The flight that it leads, for others to wait for.
         generation: The cache's generation when it was looked into last.
+        question: What it asks, where a similar question may have been answered.
+        audited: The answer to one, to be compared with the provider's.
     """
 
-    __slots__ = ("generation", "key", "leads", "leased", "namespace", "shares", "stale", "tags", "ttl_s")
+    __slots__ = (
+        *("epoch", "key", "namespace", "provider", "shares", "tags", "ttl_s"),
+        *("audited", "generation", "leads", "leased", "question", "stale"),
+    )
 
     def __init__(
-        self, key: str, namespace: str, tags: tuple[str, ...], ttl_s: float, *, shares: bool = True
+        self,
+        key: str,
+        namespace: str,
+        tags: tuple[str, ...],
+        ttl_s: float,
+        *,
+        epoch: int = 0,
+        provider: str = "",
+        shares: bool = True,
     ) -> None:
         self.key = key
         self.namespace = namespace
         self.tags = tags
         self.ttl_s = ttl_s
+        self.epoch = epoch
+        self.provider = provider
         self.shares = shares
+        self.question: Question | None = None
+        self.audited: Entry | None = None
         self.stale: Entry | None = None
         self.leads: Flight | None = None
         self.leased = False
@@ -86,6 +111,8 @@ class Found(NamedTuple):
     flight: Flight | None = None
     elapsed_ns: int = 0
     """Nanoseconds since the call started."""
+    similarity: float | None = None
+    """How similar the question is that the entry is the answer to, if it is another one."""
 
 
 class _Named(NamedTuple):
@@ -106,6 +133,7 @@ class ResponseCache:
 
     Attributes:
         counts: What was looked up, by result, and what was kept or not, by reason, since it was made.
+        similar: Finds answers to similar questions, where that is wanted.
     """
 
     def __init__(self, settings: Cache, store: CacheStore | None = None) -> None:
@@ -122,6 +150,7 @@ class ResponseCache:
         key = settings.encryption_key
         self._cipher = None if key is None else Cipher(key)
         self._secret = os.urandom(32) if store is None else store.secret
+        self.similar = None if settings.similar is None else _lookup(settings.similar, self, self._secret)
         self._names: dict[bytes, _Named] = {}
         self._epochs: Counter[str] = Counter()
         self._generation: tuple[int, Hashable] = (0, None)
@@ -155,7 +184,15 @@ class ResponseCache:
         body = call.body or {}
         shares = self.settings.tools or not (body.get("tools") or body.get("functions"))
         shares = shares and self.settings.single_flight
-        return Plan(named.key, named.namespace, tags, ttl_s, shares=shares)
+        return Plan(
+            named.key,
+            named.namespace,
+            tags,
+            ttl_s,
+            epoch=named.epoch,
+            provider=dialect.provider,
+            shares=shares,
+        )
 
     def _named(self, call: Call, wire: Wire, dialect: Dialect) -> _Named:
         """The key of a request. Working it out costs more than all else of a hit, so it is remembered."""
@@ -218,7 +255,7 @@ class ResponseCache:
         """The fresh entry of memory or of the store; one that is not fresh any more is noted in the plan."""
         entry = self._memory.get(plan.key)
         if entry is None or entry.expires_ns <= now_ns:
-            entry = self._stored(plan) or entry
+            entry = self._stored(plan, plan.key) or entry
         if entry is None:
             return None
         if entry.expires_ns > now_ns:
@@ -229,20 +266,24 @@ class ResponseCache:
             plan.stale = entry
         return None
 
-    def _stored(self, plan: Plan) -> Entry | None:
+    def _stored(self, plan: Plan, key: str) -> Entry | None:
+        entry = self.read(plan, key)
+        return entry if entry is not None and self._remember(plan, entry) else None
+
+    def read(self, plan: Plan, key: str) -> Entry | None:
+        """What is in the store under a key, for a plan that is in the same namespace."""
         if self.store is None:
             return None
         try:
-            blob = self.store.get(plan.key)
+            blob = self.store.get(key)
             if blob is None:
                 return None
             if self._cipher is not None:
-                blob = self._cipher.decrypted(blob, plan.key, plan.namespace)
-            entry = opened(blob, plan.key, self._secret)
+                blob = self._cipher.decrypted(blob, key, plan.namespace)
+            return opened(blob, key, self._secret)
         except Exception as error:
             faults.note("cache.get", error)
             return None
-        return entry if self._remember(plan, entry) else None
 
     def _remember(self, plan: Plan, entry: Entry) -> bool:
         """Keep an entry in memory, unless something was removed since the plan last heard of it."""
@@ -270,6 +311,18 @@ class ResponseCache:
             return Found("hit", entry)
         self._writer.keep_up(plan.key)
         return Found("lead")
+
+    def fresh(self, plan: Plan, key: str, now_ns: int) -> Entry | None:
+        """The fresh answer to another question, for a plan that is in the same namespace."""
+        self._hear()
+        entry = self._memory.get(key)
+        if entry is None or entry.expires_ns <= now_ns:
+            entry = self._stored(plan, key)
+        if entry is None or entry.expires_ns <= now_ns or entry.namespace != plan.namespace:
+            return None
+        if self._writer is not None:
+            self._writer.used(key)
+        return entry
 
     def entry(
         self,
@@ -342,7 +395,24 @@ class ResponseCache:
                 write = partial(self._write, self.store, entry, keep_s, plan.store_generation)
                 if not self._writer.do(write, entry.size):
                     self.counts["store_busy"] += 1
+            self._note(plan, entry)
         self.let_go(plan, entry)
+
+    def _note(self, plan: Plan, entry: Entry) -> None:
+        """Note which question was answered, for similar ones."""
+        if self.similar is None or plan.question is None:
+            return
+        if plan.audited is not None:
+            self.similar.audited(plan.audited, entry)
+        row = self.similar.note(plan.question, entry)
+        if row is not None and self.store is not None and self._writer is not None:
+            write = partial(self._write_page, self.similar, self.store, plan, row)
+            if not self._writer.do(write, row.size):
+                self.counts["store_busy"] += 1
+
+    def _write_page(self, similar: Lookup, store: CacheStore, plan: Plan, row: Row) -> None:
+        page = similar.page(plan, row)
+        self._write(store, page, (page.expires_ns - row.stored_ns) / 1e9, plan.store_generation)
 
     def _write(self, store: CacheStore, entry: Entry, keep_s: float, generation: Hashable) -> None:
         blob = sealed(entry, self._secret)
@@ -350,14 +420,14 @@ class ResponseCache:
             blob = self._cipher.encrypted(blob, entry.key, entry.namespace)
         store.set(label_of(entry), blob, keep_s, generation)
 
-    def let_go(self, plan: Plan, entry: Entry | None = None) -> None:
+    def let_go(self, plan: Plan, entry: Entry | None = None, similarity: float | None = None) -> None:
         """Wait for nothing and lead nobody any more; whoever follows gets ``entry``, or asks for itself."""
         flight, plan.leads = plan.leads, None
         if flight is not None:
             with self._lock:
                 if self._flights.get(plan.key) is flight:
                     del self._flights[plan.key]
-            flight.land(entry)
+            flight.land(entry, similarity)
         if plan.leased and self._writer is not None:
             plan.leased = False
             self._writer.give_back(plan.key)
@@ -387,6 +457,8 @@ class ResponseCache:
         if self.store is not None and not whole:
             self.flush()  # what still waits to be written is to be removed, too
             removed = self.store.remove(which)
+        if self.similar is not None:
+            self.similar.index.forget(self._memory.__contains__ if self.store is None else None)
         return removed
 
     def flush(self, timeout_s: float = 10.0) -> bool:
@@ -418,6 +490,8 @@ class ResponseCache:
                 self._generation = now
                 if self.store is not None:
                     self._memory.clear()
+                    if self.similar is not None:
+                        self.similar.index.forget()
 
     def _epoch(self, owner: str) -> int:
         return self._epochs[owner] if self.store is None else self.store.epoch(owner)
@@ -425,5 +499,13 @@ class ResponseCache:
     def _after_fork(self) -> None:
         """The calls under way are the original's."""
         self._flights, self._lock, self._owner = {}, threading.RLock(), os.urandom(8).hex()
+        if self.similar is not None:
+            self.similar.index.after_fork()
         if self._writer is not None:
             self._writer.after_fork()
+
+
+def _lookup(settings: Similar, cache: ResponseCache, secret: bytes) -> Lookup:
+    from tokenguard.cache.similar.lookup import Lookup
+
+    return Lookup(settings, cache, secret)

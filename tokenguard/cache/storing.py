@@ -110,7 +110,7 @@ def _without_vectors(body: bytes) -> str | None:
 
 
 def _unfit(call: Call, reply: Reply, *, tools: bool, validate: Callable[[str], bool] | None) -> str | None:
-    spoken = said(call.dialect, _documents(reply.body or b"", reply.kind))
+    spoken = said(call.dialect, documents(reply.body or b"", reply.kind))
     if spoken.calls_tools:
         return None if tools else "tool_call"
     if not spoken.text.strip():
@@ -128,7 +128,7 @@ def _unfit(call: Call, reply: Reply, *, tools: bool, validate: Callable[[str], b
     return None
 
 
-def _documents(body: bytes, kind: str) -> list[Json]:
+def documents(body: bytes, kind: str) -> list[Json]:
     """The JSON of a reply: one document, or one for each event."""
     texts = [body]
     if kind.startswith("text/event-stream"):

@@ -77,6 +77,9 @@ class Tracing:
         if used is not None:
             attributes[sc.CACHE_HIT] = used.status in FROM_CACHE
             attributes[sc.CACHE_RESULT] = used.status
+            if used.similarity is not None:
+                attributes[sc.CACHE_KIND] = "semantic"
+                attributes[sc.CACHE_SIMILARITY] = used.similarity
             if used.age_s is not None:
                 attributes[sc.CACHE_AGE] = used.age_s
         context = otel.set_span_in_context(root)

@@ -20,6 +20,7 @@ from tokenguard.effects import (
     Read,
     Replay,
     Reply,
+    Resemble,
     Send,
     Sleep,
 )
@@ -76,7 +77,7 @@ class AsyncTransport:
     async def _drive(self, exchange: Exchange, answer: Any) -> Any:
         while (effect := exchange.step(answer)) is not None:
             match effect:
-                case Find() | Await() | Join() | Replay():
+                case Find() | Resemble() | Await() | Join() | Replay():
                     answer = await self._from_cache(exchange, effect)
                     if isinstance(effect, Find) and exchange.begins_to_lead(effect.plan):
                         return await self._lead(exchange, effect.plan.leads, answer)
@@ -95,10 +96,12 @@ class AsyncTransport:
                     answer = None
         return exchange.conclude(exchange.result or await self._send(exchange))
 
-    async def _from_cache(self, exchange: Exchange, effect: Find | Await | Join | Replay) -> Any:
+    async def _from_cache(self, exchange: Exchange, effect: Find | Resemble | Await | Join | Replay) -> Any:
         match effect:
             case Find():
                 return await self._find(exchange, effect)
+            case Resemble():
+                return await self._resemble(exchange, effect)
             case Await(flight, seconds):
                 return await self._await(exchange, flight, seconds)
             case Join(flight):
@@ -114,6 +117,15 @@ class AsyncTransport:
             except BaseException as error:  # the flow hears of a cancelled task when it is to be answered
                 return exchange.failed(error, sent=False)
         return exchange.find(effect)
+
+    async def _resemble(self, exchange: Exchange, effect: Resemble) -> Any:
+        cache = self._seam.services.policies.cache
+        try:
+            if cache is not None and cache.similar is not None and cache.similar.may_block:
+                return await anyio.to_thread.run_sync(exchange.resemble, effect)
+            return exchange.resemble(effect)
+        except BaseException as error:  # as in _find
+            return exchange.failed(error, sent=False)
 
     async def _lead(self, exchange: Exchange, flight: Flight | None, answer: Any) -> Any:
         """Go on in a task of its own: if the caller is cancelled, others may wait for the answer."""

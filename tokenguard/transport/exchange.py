@@ -21,6 +21,7 @@ from tokenguard.effects import (
     How,
     Keep,
     Reply,
+    Resemble,
     Settle,
 )
 from tokenguard.errors import GuardError
@@ -157,6 +158,14 @@ class Exchange:
         """Whether others may wait for this call from now on; once only."""
         begins, self._leads = plan.leads is not None and not self._leads, plan.leads is not None
         return begins
+
+    def resemble(self, effect: Resemble) -> Found:
+        """Look in the cache for the answer to a similar question."""
+        cache = self._services.policies.cache
+        if cache is None or cache.similar is None:
+            raise TypeError("there is no cache to look in")
+        found = cache.similar.resemble(effect.plan, self.call.id, self.call.started_ns + self.elapsed_ns())
+        return found._replace(elapsed_ns=self.elapsed_ns())
 
     def replay(self, entry: Entry) -> Reply:
         """Make an answer from the cache the response."""
@@ -336,6 +345,8 @@ def _cache_marks(used: CacheUse, receipt: Receipt | None) -> Iterator[tuple[byte
     yield b"x-tokenguard-cache", used.status
     if used.age_s is not None:
         yield b"x-tokenguard-cache-age", f"{used.age_s:.3f}"
+        if used.similarity is not None:
+            yield b"x-tokenguard-cache-similarity", f"{used.similarity:.4f}"
         if receipt is not None:
             yield b"x-tokenguard-saved-usd", _usd(receipt.saved_nano)
 

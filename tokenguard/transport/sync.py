@@ -19,6 +19,7 @@ from tokenguard.effects import (
     Read,
     Replay,
     Reply,
+    Resemble,
     Send,
     Sleep,
 )
@@ -69,7 +70,7 @@ class SyncTransport:
         answer: Any = None
         while (effect := exchange.step(answer)) is not None:
             match effect:
-                case Find() | Await() | Join() | Replay():
+                case Find() | Resemble() | Await() | Join() | Replay():
                     answer = self._from_cache(exchange, effect)
                 case Open(attempt):
                     answer = self._open(exchange, attempt)
@@ -86,16 +87,24 @@ class SyncTransport:
                     answer = None
         return exchange.conclude(exchange.result or self._send(exchange))
 
-    def _from_cache(self, exchange: Exchange, effect: Find | Await | Join | Replay) -> Any:
+    def _from_cache(self, exchange: Exchange, effect: Find | Resemble | Await | Join | Replay) -> Any:
         match effect:
             case Find():
                 return exchange.find(effect)
+            case Resemble():
+                return self._resemble(exchange, effect)
             case Await(flight, seconds):
                 return self._await(exchange, flight, seconds)
             case Join(flight):
                 return exchange.join(flight, self._following)
             case Replay(entry):
                 return self._replay(exchange, entry)
+
+    def _resemble(self, exchange: Exchange, effect: Resemble) -> Any:
+        try:
+            return exchange.resemble(effect)
+        except BaseException as error:  # an interrupt: the embedder may have been waited for
+            return exchange.failed(error, sent=False)
 
     def _await(self, exchange: Exchange, flight: Any, seconds: float) -> Failure | None:
         over = threading.Event()

@@ -78,7 +78,7 @@ class Cassette:
         self.counts: Counter[str] = Counter()
         self.wait_s = self.poll_s = 0.0
         self.may_block = False
-        self.takes_all = True
+        self.takes_all, self.similar = True, None
         self.missed = self._missed if settings.mode == "replay" else None
         self._tape = Tape(settings.store)
         self._lock = threading.RLock()
