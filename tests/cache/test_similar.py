@@ -20,6 +20,8 @@ from tests.conftest import Rows
 from tests.telemetry import conftest as telemetry
 from tests.transport.clients import CLAUDE, GPT, chat, claude
 from tokenguard import Cache, EndpointEmbedder, Guard, Receipt, Similar, faults
+from tokenguard.cache import upkeep
+from tokenguard.cache.disk import DiskStore
 from tokenguard.testing import Answer, Provider
 
 BACKENDS = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
@@ -344,6 +346,16 @@ def test_a_later_process_finds_the_questions(provider: Provider, cached: Cached,
         second = cached(cache)
         assert receipt_of(second, ask(second.wrap(chat(provider)), ALIKE)).cache == "similar"
         assert provider.count == 1
+
+
+def test_a_page_of_the_index_is_sound(provider: Provider, cached: Cached, tmp_path: Path) -> None:
+    """Whoever checks the directory finds nothing bad in it."""
+    guard = cached(Cache(store=tmp_path / "answers", similar=similar()))
+    ask(guard.wrap(chat(provider)), ASKED)
+    guard.close()
+    with closing(DiskStore(tmp_path / "answers")) as store:
+        found = upkeep.check(store, 0)
+    assert (found.sound, found.bad) == (2, ())
 
 
 def test_two_processes_add_to_one_index(provider: Provider, cached: Cached, tmp_path: Path) -> None:
