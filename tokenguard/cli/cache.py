@@ -26,6 +26,7 @@ from tokenguard.cache.disk import DiskStore, default_directory
 from tokenguard.cache.entry import Entry
 from tokenguard.cache.store import Label, Which
 from tokenguard.cache.upkeep import Check, EncryptedError
+from tokenguard.cli.cache_calibrate import calibrate
 from tokenguard.cli.report import NO_LEDGER, NO_LEDGER_YET, console, ledger_file, shown_range
 from tokenguard.durations import seconds
 from tokenguard.errors import ConfigError
@@ -54,6 +55,9 @@ Tag = Annotated[str | None, typer.Option(help="Only answers with this tag.", sho
 Model = Annotated[str | None, typer.Option(help="Only answers of this model.", show_default=False)]
 Namespace = Annotated[str | None, typer.Option(help="Only answers of this namespace.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+app.command()(calibrate)
 
 
 @app.command()
