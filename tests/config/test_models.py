@@ -20,8 +20,8 @@ from tokenguard.config.models import (
 )
 
 CODE_ONLY = {"self", "clock"}
-FUNCTIONS = {"validate"}
-"""Of a policy, what is a function, and so can be given in code only."""
+FUNCTIONS = {"validate", "similar"}
+"""Of a policy, what is a function or holds one, and so can be given in code only."""
 
 
 def parameters() -> dict[str, Any]:
