@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
 import tokenguard
+from tests.cache.conftest import HandClock
 from tokenguard import Cache, Guard, Retry, TelemetrySettings
 from tokenguard.call import Receipt
 from tokenguard.guard import observe
@@ -187,10 +187,11 @@ def test_an_old_answer_is_not_the_inference_that_failed(
     client: Client, spans: Spans, measured: Measured, tokenguard_provider: Provider
 ) -> None:
     """The leaf tells of the provider's failure, and not of the usage of the answer taken instead."""
-    ask = client(Cache(ttl=0.05, stale_if_error="1h"))
+    clock = HandClock()
+    ask = client(Cache(ttl="1h", stale_if_error="1d"), clock=clock)
     cost_usd = ask().cost_usd
     spans.exporter.clear()
-    time.sleep(0.1)
+    clock.forward(7200)
     tokenguard_provider.fail(503, times=None)
     stale = ask()
     assert (stale.status, stale.cache, stale.attempts) == ("ok", "stale", 2)
@@ -302,12 +303,13 @@ def test_receipts_spans_metrics_and_the_ledger_agree(
     tmp_path: Path,
 ) -> None:
     """To the nano-dollar: what was spent, and what was saved; whatever the cache did for a call."""
-    ask = client(Cache(ttl=0.3, stale_if_error="1h"), ledger=tmp_path / "ledger.db", retry=Retry(retries=0))
+    clock, cache = HandClock(), Cache(ttl="1h", stale_if_error="1d")
+    ask = client(cache, clock=clock, ledger=tmp_path / "ledger.db", retry=Retry(retries=0))
     for stream in (False, True, False, True):
         ask(stream=stream)
     ask(temperature=1)
     ask(max_tokens=1)
-    time.sleep(0.5)
+    clock.forward(7200)
     tokenguard_provider.fail(503, times=1)
     ask()
     tokenguard_provider.fault(reset="before_headers")  # sent, and perhaps billed: its input counts
