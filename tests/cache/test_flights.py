@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -20,6 +21,8 @@ import tokenguard
 from tests.cache.conftest import Cached
 from tests.transport.clients import GPT, HELLO, achat, chat
 from tokenguard import Cache, Guard, Receipt
+from tokenguard.cache import Plan, ResponseCache
+from tokenguard.cache.disk import DiskStore
 from tokenguard.testing import Answer, Provider
 
 BACKENDS = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
@@ -412,6 +415,22 @@ def test_processes(provider: Provider, tmp_path: Path) -> None:
     assert len({answer for _, answer in got}) == 1
     assert provider.count == 1
     assert [status for status, _ in got].count("miss") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+def test_a_fork_gives_its_lease_back(tmp_path: Path) -> None:
+    """It leads in its own name: nobody has to wait until its lease runs out."""
+    store = DiskStore(tmp_path / "answers")
+    cache = ResponseCache(Cache(), store)
+    child = os.fork()
+    if not child:
+        plan = Plan("k" * 64, "n", (), 60.0)
+        led = cache.find(plan, 0).what == "lead" and not store.acquire(plan.key, "other", 10.0)
+        cache.let_go(plan)
+        os._exit(0 if led and cache.flush() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert store.acquire("k" * 64, "other", 10.0)
+    cache.close()
 
 
 def test_a_leader_that_is_killed(provider: Provider, tmp_path: Path) -> None:

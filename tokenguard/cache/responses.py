@@ -132,7 +132,8 @@ class ResponseCache:
         store: Where besides memory.
 
     Attributes:
-        counts: What was looked up, by result, and what was kept or not, by reason, since it was made.
+        counts: How many answers were kept (``stored``) or not (``refused:`` and the reason), and how many the
+            store was too busy for, since it was made. What came of lookups is in receipts and the ledger.
         similar: Finds answers to similar questions, where that is wanted.
     """
 
@@ -502,7 +503,7 @@ class ResponseCache:
         if self.similar is not None:
             self.similar.index.after_fork()
         if self._writer is not None:
-            self._writer.after_fork()
+            self._writer.after_fork(self._owner)
 
 
 def _lookup(settings: Similar, cache: ResponseCache, secret: bytes) -> Lookup:

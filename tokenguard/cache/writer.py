@@ -93,8 +93,13 @@ class Writer:
         if thread is not None:
             thread.join(5.0)
 
-    def after_fork(self) -> None:
-        """In a copy of the process there is no such thread, and what waits is the original's to do."""
+    def after_fork(self, owner: str) -> None:
+        """In a copy of the process there is no such thread, and what waits is the original's to do.
+
+        Args:
+            owner: Who takes leases from now on: the original's are not ours.
+        """
+        self._owner = owner
         self._queue, self._lock, self._thread = SimpleQueue(), threading.RLock(), None
         self._waiting_bytes, self._leases, self._used = 0, set(), set()
 
