@@ -216,6 +216,17 @@ class Wire(NamedTuple):
     body: bytes
 
 
+class WholeReply(NamedTuple):
+    """An answer as it came, for whatever keeps answers."""
+
+    status: int
+    kind: str  # its content-type
+    body: bytes | None  # as the caller saw it; None: it was too large to be kept together
+    finished: bool  # for a stream: whether it said that it was over
+    answered: Answered  # with its usage, unless that is an estimate
+    request_id: str | None = None  # the provider's
+
+
 class CacheWish(NamedTuple):
     """What the application wants of the cache for a call."""
 

@@ -24,6 +24,7 @@ from tokenguard.call import (
     Receipt,
     Usage,
     Where,
+    WholeReply,
 )
 from tokenguard.dialects import Dialect
 from tokenguard.dialects.words import made_text, sent_text
@@ -374,17 +375,9 @@ def _entry(attempt: Attempt, outcome: Reply | Failure, plan: Plan | None, polici
     body, attempt.body = attempt.body, None
     usage = attempt.usage if attempt.usage is not None and not attempt.usage.estimated else None
     try:
-        return policies.cache.entry(
-            attempt.call,
-            plan,
-            status=outcome.status,
-            kind=outcome.kind,
-            body=body,
-            finished=attempt.finished,
-            answered=attempt.answered._replace(usage=usage),
-            request_id=attempt.provider_request_id,
-            now_ns=attempt.ended_ns or attempt.call.started_ns,
-        )
+        answered, request_id = attempt.answered._replace(usage=usage), attempt.provider_request_id
+        reply = WholeReply(outcome.status, outcome.kind, body, attempt.finished, answered, request_id)
+        return policies.cache.entry(attempt.call, plan, reply, attempt.ended_ns or attempt.call.started_ns)
     except Exception as fault:
         faults.note("cache.keep", fault)
         return None

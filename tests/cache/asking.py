@@ -9,8 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tokenguard.cache.key import key, namespace
-from tokenguard.cache.storing import Reply
-from tokenguard.call import Call, Wire
+from tokenguard.call import Call, WholeReply, Wire
 from tokenguard.dialects import Dialect, Endpoint, find
 from tokenguard.dialects.sse import AwsEventStream, ServerSentEvents, Splitter
 from tokenguard.testing import Answer, wire
@@ -96,7 +95,7 @@ def key_of(
 
 def answered(
     call: Call, answer: Answer | str = "Paris.", *, change: Callable[[Json], Any] | None = None
-) -> Reply:
+) -> WholeReply:
     """What a provider answers to a call as a whole.
 
     Args:
@@ -114,10 +113,10 @@ def answered(
     return reply(call, body)
 
 
-def reply(call: Call, body: Json | bytes) -> Reply:
+def reply(call: Call, body: Json | bytes) -> WholeReply:
     """A whole reply of this body."""
     text = body if isinstance(body, bytes) else wire.encode(body)
-    return Reply(200, "application/json", text, True, _dialect(call).answer(decoded(text)))
+    return WholeReply(200, "application/json", text, True, _dialect(call).answer(decoded(text)))
 
 
 def streamed(
@@ -126,7 +125,7 @@ def streamed(
     *,
     change: Callable[[list[bytes]], Any] | None = None,
     keeps: int = 2**20,
-) -> Reply:
+) -> WholeReply:
     """What a provider answers to a call as a stream, after it has passed our tap.
 
     Args:
@@ -150,13 +149,13 @@ def _wire(call: Call) -> wire.Endpoint:
     return BEDROCK if call.where.channel == "bedrock" else _WIRES[call.dialect]
 
 
-def _tapped(call: Call, events: list[bytes], splitter: Splitter, kind: str, keeps: int) -> Reply:
+def _tapped(call: Call, events: list[bytes], splitter: Splitter, kind: str, keeps: int) -> WholeReply:
     reader = _dialect(call).events
     assert reader is not None
     tap = Tap(splitter, reader(), hides_usage=False, clock=lambda: 0, keeps=keeps)
     for event in events:
         tap.feed(event)
-    return Reply(200, kind, tap.kept(), tap.finished, tap.answered())
+    return WholeReply(200, kind, tap.kept(), tap.finished, tap.answered())
 
 
 def _dialect(call: Call) -> Dialect:

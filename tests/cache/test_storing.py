@@ -22,12 +22,12 @@ from tests.cache.asking import (
     streamed,
 )
 from tokenguard.cache.eligibility import CACHEABLE
-from tokenguard.cache.storing import REFUSALS, Reply, refusal
-from tokenguard.call import Answered, Call
+from tokenguard.cache.storing import REFUSALS, refusal
+from tokenguard.call import Answered, Call, WholeReply
 from tokenguard.testing import Answer, ToolCall, aws_event_stream, wire
 
 Json = dict[str, Any]
-Sent = Callable[..., Reply]
+Sent = Callable[..., WholeReply]
 
 GPT, CLAUDE = "gpt-4o", "claude-sonnet-4-5"
 BEDROCK = BEDROCK_URL.format(CLAUDE)
@@ -56,7 +56,7 @@ def to(url: str, **more: Any) -> Call:
     return asking(url, {**ASKED[url], **more})
 
 
-def kept(call: Call, got: Reply, **settings: Any) -> str | None:
+def kept(call: Call, got: WholeReply, **settings: Any) -> str | None:
     """Why an answer is not kept, ``None`` where it is."""
     chosen: dict[str, Any] = {"tools": False, "max_bytes": 2**20, "validate": None, **settings}
     return refusal(call, got, **chosen)
@@ -323,7 +323,7 @@ def test_embeddings_without_vectors_are_not_kept(data: Json) -> None:
 def test_embeddings_that_are_no_json_are_not_kept(body: bytes) -> None:
     """As from a proxy in between."""
     call = to(EMBEDDINGS_URL)
-    assert kept(call, Reply(200, "application/json", body, True, Answered())) == "not_json"
+    assert kept(call, WholeReply(200, "application/json", body, True, Answered())) == "not_json"
 
 
 # Tools
@@ -420,7 +420,7 @@ def test_an_answer_of_odd_parts_is_no_fault(odd: Any, sent: Sent) -> None:
     assert kept(messages, streamed(messages, change=lambda events: events.insert(1, block))) is None
 
 
-def _stream(call: Call, payloads: list[Json], *, name: bool = True, done: bool = False) -> Reply:
+def _stream(call: Call, payloads: list[Json], *, name: bool = True, done: bool = False) -> WholeReply:
     def replace(events: list[bytes]) -> None:
         events[:] = [text_of(payloads, name=name, done=done)]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tokenguard.cache.entry import Entry
 from tokenguard.cache.policy import Cache
-from tokenguard.call import Answered, Call
+from tokenguard.call import Call, WholeReply
 from tokenguard.dialects import Dialect
 from tokenguard.errors import CacheMissError
 
@@ -75,19 +75,7 @@ class Answers(Protocol):
         """Look an answer up."""
         ...
 
-    def entry(
-        self,
-        call: Call,
-        plan: Plan,
-        *,
-        status: int,
-        kind: str,
-        body: bytes | None,
-        finished: bool,
-        answered: Answered,
-        request_id: str | None,
-        now_ns: int,
-    ) -> Entry | None:
+    def entry(self, call: Call, plan: Plan, reply: WholeReply, now_ns: int) -> Entry | None:
         """An answer of the provider's as an entry; ``None`` where nobody else can have it."""
         ...
 

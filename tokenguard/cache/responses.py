@@ -24,9 +24,9 @@ from tokenguard.cache.key import fingerprint, key, namespace
 from tokenguard.cache.memory import Memory, label_of
 from tokenguard.cache.policy import Cache
 from tokenguard.cache.store import CacheStore, Which
-from tokenguard.cache.storing import Reply, refusal
+from tokenguard.cache.storing import refusal
 from tokenguard.cache.writer import LEASE_S, Writer
-from tokenguard.call import Answered, CacheUse, Call, Wire
+from tokenguard.call import CacheUse, Call, WholeReply, Wire
 from tokenguard.dialects import Dialect
 
 if TYPE_CHECKING:  # a cache without it does not load it
@@ -325,19 +325,7 @@ class ResponseCache:
             self._writer.used(key)
         return entry
 
-    def entry(
-        self,
-        call: Call,
-        plan: Plan,
-        *,
-        status: int,
-        kind: str,
-        body: bytes | None,
-        finished: bool,
-        answered: Answered,
-        request_id: str | None,
-        now_ns: int,
-    ) -> Entry | None:
+    def entry(self, call: Call, plan: Plan, reply: WholeReply, now_ns: int) -> Entry | None:
         """The answer as an entry, for those who wait for it; ``None`` if it is no whole answer.
 
         Says in ``call.cache`` why it is not to be kept, where that is so.
@@ -345,18 +333,13 @@ class ResponseCache:
         Args:
             call: What was asked for.
             plan: What it wants of the cache.
-            status: The HTTP status.
-            kind: The ``content-type``.
-            body: The body as the caller saw it; ``None`` if it is too large.
-            finished: Whether a stream said that it was over.
-            answered: What the answer says of itself, with its usage unless that is an estimate.
-            request_id: The provider's id for the request.
+            reply: The answer.
             now_ns: The time, Unix nanoseconds.
         """
         settings = self.settings
         reason = refusal(
             call,
-            Reply(status, kind, body, finished, answered),
+            reply,
             tools=settings.tools,
             max_bytes=settings.max_entry_bytes,
             validate=settings.validate,
@@ -368,18 +351,18 @@ class ResponseCache:
             self.counts["refused:" + reason] += 1
         if call.cache is not None:
             call.cache.reason = reason
-        if body is None or reason in ("status", "unfinished", "too_large", "error"):
+        if reply.body is None or reason in ("status", "unfinished", "too_large", "error"):
             return None
         spread = 1 + _SPREAD * (int(plan.key[:8], 16) / 2**31 - 1)
         return Entry(
             key=plan.key,
             stored_ns=now_ns,
             expires_ns=now_ns + int(plan.ttl_s * spread * 1e9),
-            status=status,
-            content_type=kind,
-            body=body,
-            answered=answered._replace(text=""),
-            request_id=request_id,
+            status=reply.status,
+            content_type=reply.kind,
+            body=reply.body,
+            answered=reply.answered._replace(text=""),
+            request_id=reply.request_id,
             dialect=call.dialect,
             model=call.asked.model,
             namespace=plan.namespace,

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
+from tokenguard import faults
 from tokenguard.cache.eligibility import CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, RESPONSES
-from tokenguard.call import Answered, Call, Json
+from tokenguard.call import Answered, Call, Json, WholeReply
 from tokenguard.dialects.dialect import details, items
 from tokenguard.dialects.said import said
 from tokenguard.dialects.sse import AwsEventStream, ServerSentEvents
@@ -52,18 +53,8 @@ _SNAPSHOT: Final = re.compile(r"[-@:](?:\d{4}(?!\d?[a-z]).*|v\d.*|latest)")
 """What a snapshot's name has behind the model's: a date or a version. ``-mini`` names another model."""
 
 
-class Reply(NamedTuple):
-    """An answer as it came."""
-
-    status: int
-    kind: str  # its content-type
-    body: bytes | None  # None: it was too large to be kept together
-    finished: bool  # for a stream: whether it said that it was over
-    answered: Answered
-
-
 def refusal(
-    call: Call, reply: Reply, *, tools: bool, max_bytes: int, validate: Callable[[str], bool] | None
+    call: Call, reply: WholeReply, *, tools: bool, max_bytes: int, validate: Callable[[str], bool] | None
 ) -> str | None:
     """Why an answer is not to be kept, of :data:`REFUSALS`; ``None`` where it is.
 
@@ -109,7 +100,9 @@ def _without_vectors(body: bytes) -> str | None:
     return None if isinstance(found, dict) and items(found, "data") else "empty"
 
 
-def _unfit(call: Call, reply: Reply, *, tools: bool, validate: Callable[[str], bool] | None) -> str | None:
+def _unfit(
+    call: Call, reply: WholeReply, *, tools: bool, validate: Callable[[str], bool] | None
+) -> str | None:
     spoken = said(call.dialect, documents(reply.body or b"", reply.kind))
     if spoken.calls_tools:
         return None if tools else "tool_call"
@@ -123,7 +116,8 @@ def _unfit(call: Call, reply: Reply, *, tools: bool, validate: Callable[[str], b
     if validate is not None:
         try:
             return None if validate(spoken.text) else "invalid"
-        except Exception:  # it found fault with the answer
+        except Exception as error:  # it may have found fault with the answer; or somebody should hear of it
+            faults.note("cache.validate", error)
             return "invalid"
     return None
 

@@ -29,7 +29,7 @@ from tokenguard.cache.cassette.tape import Tape
 from tokenguard.cache.entry import Entry
 from tokenguard.cache.policy import Cache
 from tokenguard.cache.responses import Found, Plan
-from tokenguard.call import Answered, CacheUse, Call
+from tokenguard.call import Answered, CacheUse, Call, WholeReply
 from tokenguard.dialects import Dialect
 from tokenguard.errors import CassetteMissError, ConfigError
 
@@ -132,30 +132,18 @@ class Cassette:
             self.counts["played"] += 1
             return Found("hit", self._last.entry(wanted.dialect, key=plan.key))
 
-    def entry(
-        self,
-        call: Call,
-        plan: Plan,
-        *,
-        status: int,
-        kind: str,
-        body: bytes | None,
-        finished: bool,
-        answered: Answered,
-        request_id: str | None,
-        now_ns: int,
-    ) -> Entry | None:
+    def entry(self, call: Call, plan: Plan, reply: WholeReply, now_ns: int) -> Entry | None:
         """The answer as it will be played; ``None`` if it is not to be recorded. ``call.cache`` says why."""
         wanted = _of_cassette(plan)
-        reason = self._refusal(status, body, finished, answered)
-        if reason is None and body is not None:
-            clean = scrubbed(body, kind, wanted.credentials)
+        reason = self._refusal(reply)
+        if reason is None and reply.body is not None:
+            clean = scrubbed(reply.body, reply.kind, wanted.credentials)
             if clean is None:
                 reason = "secret"
             else:
                 recorded_ns = now_ns // 1000 * 1000  # as exact as the file is
-                response = Response(recorded_ns, status, kind, request_id, clean)
-                wanted.recording = _with_usage(Recording(wanted.request, response), wanted, answered)
+                response = Response(recorded_ns, reply.status, reply.kind, reply.request_id, clean)
+                wanted.recording = _with_usage(Recording(wanted.request, response), wanted, reply.answered)
         if call.cache is not None:
             call.cache.reason = reason
         if wanted.recording is None:
@@ -167,15 +155,16 @@ class Cassette:
             return None
         return wanted.recording.entry(wanted.dialect, key=plan.key)
 
-    def _refusal(self, status: int, body: bytes | None, finished: bool, answered: Answered) -> str | None:
+    def _refusal(self, reply: WholeReply) -> str | None:
         """Why an answer is not recorded, in the words of the cache's own reasons."""
+        status, body = reply.status, reply.body
         if not (200 <= status < 300 or 400 <= status < 500) or status in OF_THE_MOMENT:
             return "status"
-        if not finished:
+        if not reply.finished:
             return "unfinished"
         if body is None or len(body) > self.settings.max_entry_bytes:
             return "too_large"
-        return "error" if answered.error_type else None
+        return "error" if reply.answered.error_type else None
 
     def put(self, plan: Plan, entry: Entry, *, keeps: bool) -> None:  # noqa: ARG002
         """Record an answer; it is on disk when this returns.
