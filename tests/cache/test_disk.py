@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import pickle
@@ -13,7 +14,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -636,6 +637,38 @@ def test_processes_that_open_a_new_directory_at_once_agree(folder: Path) -> None
     assert len(list(store.labels())) == 8
     store.close()
     assert not [path for path in folder.iterdir() if path.name.startswith(("secret.", "invalidations.json."))]
+
+
+@pytest.mark.parametrize("step", range(12))
+def test_another_process_may_be_first_at_any_moment(
+    step: int, folder: Path, tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a process has read already when another one makes the database: it takes it for ours."""
+    DiskStore(tmp_path / "other").close()
+    with closing(sqlite3.connect(tmp_path / "other" / "cache.db")) as other:
+        application = other.execute("PRAGMA application_id").fetchone()[0]
+        _, *rest = other.iterdump()
+    made = "\n".join(["BEGIN IMMEDIATE;", f"PRAGMA application_id = {application};", *rest])
+    connect, steps = sqlite3.connect, itertools.count()
+
+    def other_is_first(_: str) -> None:
+        if next(steps) == step:
+            with (
+                closing(connect(folder / "cache.db", timeout=0)) as other,
+                suppress(sqlite3.OperationalError),
+            ):
+                other.executescript(made)  # fails where we were first
+
+    def traced(path: Path, **options: Any) -> sqlite3.Connection:
+        connection = connect(path, **options)
+        if Path(path) == folder / "cache.db":
+            connection.set_trace_callback(other_is_first)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", traced)
+    store = opened()
+    store.set(label("a"), b"x", 60)
+    assert store.get("a") == b"x"
 
 
 def test_no_answer_is_lost_where_many_write(folder: Path, opened: Open) -> None:

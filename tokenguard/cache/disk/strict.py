@@ -238,8 +238,9 @@ def _is_ours(connection: sqlite3.Connection) -> bool:
     Raises:
         ConfigError: Somebody else's are.
     """
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    # In this order: who makes the tables says whose they are in the same transaction, and may do so in between.
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
     if tables and application != _APPLICATION_ID:
         path = connection.execute("PRAGMA database_list").fetchone()[2]
         raise unusable(Path(path), "it is the database of another application", f"{REMEDY}.")
