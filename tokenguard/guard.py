@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from tokenguard import faults
 from tokenguard.call import FROM_CACHE, Call, Receipt, uuid7
 from tokenguard.errors import ConfigError, LedgerError
-from tokenguard.flow import Policies
 from tokenguard.ledger import Ledger, SqliteLedger, default_path
+from tokenguard.policies import Policies
 from tokenguard.pricing import PriceBook, PriceOverride
 from tokenguard.retry import Retry
 from tokenguard.retry.policy import DEFAULT_RETRIES

@@ -493,7 +493,7 @@ def test_a_fault_of_ours_sends_nothing(opened, monkeypatch) -> None:
                 with pytest.raises((CassetteMissError, RuntimeError)):
                     ask(gpt(guard, provider))
         with monkeypatch.context() as patch:
-            patch.setattr("tokenguard.flow._receipt", broken)
+            patch.setattr("tokenguard.flow.receipt_of", broken)
             with pytest.raises(CassetteMissError):
                 ask(gpt(guard, provider))
         assert provider.count == 0

@@ -24,7 +24,8 @@ from tokenguard.effects import (
     Send,
     Sleep,
 )
-from tokenguard.flow import Policies, flow
+from tokenguard.flow import flow
+from tokenguard.policies import Policies
 from tokenguard.pricing import PriceBook
 from tokenguard.retry import Retry
 from tokenguard.telemetry import Telemetry, TelemetrySettings

@@ -28,7 +28,8 @@ from tokenguard.effects import (
     Settle,
     Sleep,
 )
-from tokenguard.flow import Policies, flow, unmetered
+from tokenguard.flow import flow, unmetered
+from tokenguard.policies import Policies
 from tokenguard.pricing import PriceBook
 from tokenguard.telemetry import Telemetry
 

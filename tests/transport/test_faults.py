@@ -15,7 +15,7 @@ import pytest
 import tokenguard
 from tests.transport.clients import BY_NAME, GPT, HELLO, Kind, asked, chat, closed, read
 from tokenguard import Guard, Retry, faults
-from tokenguard.flow import Policies
+from tokenguard.policies import Policies
 from tokenguard.testing import Provider
 from tokenguard.transport.exchange import Services
 

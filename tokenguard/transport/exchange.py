@@ -25,8 +25,8 @@ from tokenguard.effects import (
     Settle,
 )
 from tokenguard.errors import GuardError
-from tokenguard.flow import Policies
 from tokenguard.ledger import Ledger
+from tokenguard.policies import Policies
 from tokenguard.transport import dropped, rewrite
 from tokenguard.transport.flavour import Flavour, failed_before_sending
 from tokenguard.transport.headers import Headers, append

@@ -238,7 +238,7 @@ def _is_ours(connection: sqlite3.Connection) -> bool:
     Raises:
         ConfigError: Somebody else's are.
     """
-    # In this order: who makes the tables says whose they are in the same transaction, and may do so in between.
+    # In this order: another process makes the tables and says whose they are at once, maybe in between.
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     if tables and application != _APPLICATION_ID:

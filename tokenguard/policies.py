@@ -1,0 +1,24 @@
+"""Everything that has a say in a call's life, as a guard hands it to the flow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from tokenguard.pricing import PriceBook
+from tokenguard.retry import Retry
+from tokenguard.telemetry import Telemetry
+
+if TYPE_CHECKING:  # a guard without a cache does not load it
+    from tokenguard.cache import Answers
+
+
+class Policies(NamedTuple):
+    """Everything that has a say in a call's life."""
+
+    prices: PriceBook
+    retry: Retry | None
+    telemetry: Telemetry
+    refuse_unpriced: bool
+    new_id: Callable[[int], str]
+    cache: Answers | None = None
