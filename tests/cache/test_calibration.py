@@ -27,7 +27,7 @@ from tokenguard.cache.similar.calibration import (
     thresholds,
     upper_bound,
 )
-from tokenguard.cli.cache_calibrate import calibrate
+from tokenguard.cli.cache.calibrate import calibrate
 from tokenguard.testing import Provider
 
 ONE_PERCENT = 0.01

@@ -422,6 +422,7 @@ def test_no_stale_hit_follows_an_invalidation_by_another_process(
     provider.answer("old")
     texts = ("a", "b", "c")
     assert {ask(text) for text in texts} == {"old"}
+    running.flush()
     seen: list[tuple[float, str]] = []
     ended, enough = threading.Event(), threading.Event()
 

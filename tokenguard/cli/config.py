@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from tokenguard import config
+from tokenguard.cli.options import AsJson
+from tokenguard.cli.screen import print_json
 from tokenguard.config.models import Configuration
 from tokenguard.config.sources import shadowed
 from tokenguard.config.toml import document
@@ -30,7 +31,6 @@ Where = Annotated[
         show_default=False,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
@@ -41,10 +41,10 @@ def check(path: Where = None, as_json: AsJson = False) -> None:
     except ConfigError as error:
         if not as_json:
             raise
-        print(json.dumps({"ok": False, "errors": str(error).splitlines()}, indent=2))
+        print_json({"ok": False, "errors": str(error).splitlines()})
         raise typer.Exit(2) from None
     if as_json:
-        print(json.dumps({"ok": True, **_report(settings)}, indent=2))
+        print_json({"ok": True, **_report(settings)})
         return
     print("\n".join(_read(settings)) + "\n")
     print(document(settings), end="")
@@ -58,7 +58,7 @@ def show(path: Where = None, as_json: AsJson = False) -> None:
     """
     settings = _load(path)
     if as_json:
-        print(json.dumps(_report(settings), indent=2))
+        print_json(_report(settings))
     else:
         print(document(settings), end="")
 
@@ -66,7 +66,7 @@ def show(path: Where = None, as_json: AsJson = False) -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of tokenguard.toml, for editors."""
-    print(json.dumps(config.json_schema(), indent=2))
+    print_json(config.json_schema())
 
 
 def _load(path: Path | None) -> config.Settings:

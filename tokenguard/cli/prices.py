@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -13,11 +13,11 @@ from rich.table import Table
 
 from tokenguard import config
 from tokenguard.call import Meter
+from tokenguard.cli.options import AsJson
+from tokenguard.cli.screen import console
 from tokenguard.pricing import PriceBook
 from tokenguard.pricing.describe import OVERRIDE, PriceRow, price_class, similar
 from tokenguard.pricing.rates import moment_ns
-
-_PIPED_WIDTH: Final = 160  # nobody's window: a table in a file or a pipe is not squeezed into 80 columns
 
 
 def prices(
@@ -28,7 +28,7 @@ def prices(
     at: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="When, in UTC.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what a model costs, with your own prices from the configuration. Exits with 1 if it has none."""
     book = _configured()
@@ -36,13 +36,11 @@ def prices(
     if not rows:
         _unknown(book, model, provider)
         raise typer.Exit(1)
-    console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, _PIPED_WIDTH)
+    screen = console()
     if as_json:
-        console.print_json(json.dumps(_report(book, model, rows)))
+        screen.print_json(json.dumps(_report(book, model, rows)))
     else:
-        console.print(_table(book, rows))
+        screen.print(_table(book, rows))
 
 
 def _configured() -> PriceBook:
@@ -51,13 +49,13 @@ def _configured() -> PriceBook:
 
 
 def _unknown(book: PriceBook, model: str, provider: str | None) -> None:
-    console = Console(stderr=True)
-    console.print(
+    screen = Console(stderr=True)
+    screen.print(
         f"No price for {model!r}{f' at {provider}' if provider else ''} in {book.price_set}.", markup=False
     )
     if names := similar(book, model, provider=provider):
-        console.print(f"Did you mean: {', '.join(names)}?", markup=False)
-    console.print("A [[prices]] entry gives it a price of your own.", markup=False)
+        screen.print(f"Did you mean: {', '.join(names)}?", markup=False)
+    screen.print("A [[prices]] entry gives it a price of your own.", markup=False)
 
 
 def _report(book: PriceBook, model: str, rows: list[PriceRow]) -> dict[str, object]:

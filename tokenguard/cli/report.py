@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from tokenguard import config
+from tokenguard.cli.options import Since, Until
+from tokenguard.cli.screen import console, not_found, print_json, print_lines
 from tokenguard.errors import ConfigError
 from tokenguard.ledger import default_path, queries
 from tokenguard.ledger.periods import from_ns, zone
 from tokenguard.ledger.queries import Report, Row
 from tokenguard.pricing.money import format_usd
-
-_PIPED_WIDTH: Final = 160  # nobody's window: a table in a file or a pipe is not squeezed into 80 columns
 
 
 def report(
@@ -31,13 +29,8 @@ def report(
             "feature, customer, user, run, status, day, week, month, or a tag of your own (tag:NAME)."
         ),
     ] = "model",
-    since: Annotated[
-        str | None,
-        typer.Option(help="From when: 2026-11-01, 2026-11-01T15:00, 24h, 7d, 2w, today, yesterday."),
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(help="Until when, in the same ways; a date is in the range to its end.")
-    ] = None,
+    since: Since = None,
+    until: Until = None,
     tz: Annotated[
         str | None,
         typer.Option(help="Time zone of days and months, e.g. Europe/Berlin. Default: this machine's."),
@@ -55,21 +48,18 @@ def report(
     """Show what was spent. Exits with 1 if there is no ledger yet, with 2 if it cannot be read."""
     path, now_ns = ledger_file(ledger), time.time_ns()
     if path is None:
-        typer.echo(NO_LEDGER, err=True)
-        raise typer.Exit(1)
+        raise not_found(NO_LEDGER)
     keys = [key.strip() for key in by.split(",") if key.strip()]
     conditions = _conditions(where or [])
     if not Path(path).exists():
-        typer.echo(NO_LEDGER_YET.format(path), err=True)
-        raise typer.Exit(1)
+        raise not_found(NO_LEDGER_YET.format(path))
     found = queries.report(path, by=keys, since=since, until=until, tz=tz, where=conditions, now_ns=now_ns)
     if as_json:
-        print(json.dumps({"ledger": path, **found.as_json()}, indent=2))
+        print_json({"ledger": path, **found.as_json()})
         return
     screen = console()
     screen.print(_table(found))
-    for note in _notes(found):
-        screen.print(note, markup=False, highlight=False)
+    print_lines(screen, _notes(found))
 
 
 NO_LEDGER: Final = "The configuration says that there is no ledger; name one with --ledger."
@@ -82,14 +72,6 @@ def ledger_file(given: Path | None) -> str | None:
         return str(given)
     configured = config.load().values.get("ledger")
     return None if configured is False else str(configured or default_path())
-
-
-def console() -> Console:
-    """Where tables are printed."""
-    made = Console()
-    if not made.is_terminal:
-        made.width = max(made.width, _PIPED_WIDTH)
-    return made
 
 
 def _conditions(where: list[str]) -> dict[str, str]:

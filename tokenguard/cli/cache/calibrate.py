@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -24,6 +23,9 @@ from tokenguard.cache.similar.calibration import (
 from tokenguard.cache.similar.embedder import Embedder, EndpointEmbedder
 from tokenguard.cache.similar.gates import difference, features
 from tokenguard.cache.similar.index import normalised, rounded
+from tokenguard.cli.cache.pairs import Pair, read_pairs
+from tokenguard.cli.options import AsJson
+from tokenguard.cli.screen import print_json
 from tokenguard.errors import ConfigError
 from tokenguard.guard import Guard
 from tokenguard.pricing.money import format_usd
@@ -31,14 +33,6 @@ from tokenguard.pricing.money import format_usd
 _BATCH: Final = 128  # texts in one request
 _TIMEOUT_S: Final = 60.0
 _UNREADABLE: Final = "unreadable"  # too short, or not English: gates do not compare it
-
-
-class Pair(NamedTuple):
-    """A labelled pair of questions."""
-
-    a: str
-    b: str
-    same: bool
 
 
 def calibrate(
@@ -61,7 +55,7 @@ def calibrate(
     out: Annotated[
         Path | None, typer.Option(help="Where to write what was found.", show_default=False)
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Find the lowest threshold at which the share of false hits has an exact bound, at 95 % confidence.
 
@@ -71,7 +65,7 @@ def calibrate(
     """
     if not 0 < max_false_hits < 1:
         raise ConfigError(f"--max-false-hits {max_false_hits}: give a share above 0 and below 1")
-    found, repeated = _pairs(pairs)
+    found, repeated = read_pairs(pairs)
     with _guard() as guard, guard.run("cache calibrate") as run:
         embedder = _embedder(guard, embedder_model, base_url, dimensions, name)
         judged, refused = _judged(found, embedder)
@@ -82,7 +76,7 @@ def calibrate(
     cost_nano = None if run.unpriced else run.cost_nano
     report = _Report(judged, rows, made, repeated, refused, max_false_hits, cost_nano, out)
     if as_json:
-        print(json.dumps(_json(report), indent=2))
+        print_json(_json(report))
     else:
         _show(report, Console())
     if made is None:
@@ -98,40 +92,6 @@ class _Report(NamedTuple):
     max_false_hits: float
     cost_nano: int | None
     out: Path | None
-
-
-def _pairs(path: Path) -> tuple[list[Pair], int]:
-    """The pairs of a file, each once and none of one text with itself; and how many others there were."""
-    found: dict[frozenset[str], Pair] = {}
-    others = 0
-    for number, pair in _lines(path):
-        texts = frozenset((pair.a, pair.b))
-        if texts in found and found[texts].same != pair.same:
-            raise ConfigError(f"{path}:{number}: this pair stands there before, with the other label")
-        if texts in found or len(texts) < 2:
-            others += 1
-        else:
-            found[texts] = pair
-    return list(found.values()), others
-
-
-def _lines(path: Path) -> Iterator[tuple[int, Pair]]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            said: Any = json.loads(line)
-            pair = Pair(said["a"], said["b"], said["same"])
-        except (ValueError, TypeError, LookupError) as error:
-            wanted = '{"a": ..., "b": ..., "same": true or false}'
-            raise ConfigError(f"{path}:{number}: give {wanted}") from error
-        if not (isinstance(pair.a, str) and isinstance(pair.b, str) and isinstance(pair.same, bool)):
-            raise ConfigError(f'{path}:{number}: "a" and "b" are texts, and "same" is true or false')
-        yield number, pair
 
 
 def _guard() -> closing[Guard]:
