@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cache.stores import PLACES, Place, label
-from tokenguard.cache.store import CacheStore, Which
+from tokenguard.cache.store import INDEX_PAGE, CacheStore, Which
 
 
 @pytest.fixture(params=PLACES)
@@ -108,6 +108,14 @@ def test_what_is_meant_is_removed(
     assert other.remove(which) == 3 - len(left)
     assert sorted(found.key for found in store.labels()) == left
     assert [key for key in "abc" if store.get(key) is not None] == left
+
+
+def test_a_page_of_an_index_is_removed_and_not_counted(store: CacheStore) -> None:
+    """It is no answer."""
+    store.set(label("answer"), b"a", 60)
+    store.set(label("page", dialect=INDEX_PAGE), b"p", 60)
+    assert store.remove(Which(tag="red")) == 1
+    assert list(store.labels()) == []
 
 
 def test_everybody_hears_of_a_removal(store: CacheStore, other: CacheStore) -> None:

@@ -25,12 +25,11 @@ from tokenguard.cache.disk import DiskStore
 from tokenguard.cache.entry import Entry, sealed
 from tokenguard.cache.memory import label_of
 from tokenguard.call import Answered, Meter, Usage
-from tokenguard.cli import main
 from tokenguard.errors import ConfigError
 from tokenguard.ledger.queries import report
 from tokenguard.testing import Provider
 
-from .conftest import RunCommand, clean_environment
+from .conftest import Run, RunCommand
 
 HOUR = 3600 * 10**9
 Ask = Callable[..., str]
@@ -128,39 +127,6 @@ def keys(directory: Path) -> str:
 def execute(directory: Path, statement: str, *values: object) -> None:
     with closing(sqlite3.connect(directory / "cache.db", timeout=30)) as database, database:
         database.execute(statement, values)
-
-
-class Ran(NamedTuple):
-    """How the command ended, and what it said."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """``tokenguard cache`` in this process, which takes a tenth of the time of a new one."""
-    monkeypatch.chdir(folder)
-
-    def command(*arguments: str, **environ: str) -> Ran:
-        with pytest.MonkeyPatch.context() as patch:
-            for name in [name for name in os.environ if name.startswith("TOKENGUARD_")]:
-                patch.delenv(name)
-            for name, value in {**clean_environment(folder), **environ}.items():
-                patch.setenv(name, value)
-            patch.setattr("sys.argv", ["tokenguard", "cache", *arguments])
-            capsys.readouterr()
-            with pytest.raises(SystemExit) as ended:
-                main()
-        code = ended.value.code or 0
-        assert isinstance(code, int)
-        return Ran(code, *capsys.readouterr())
-
-    return command
 
 
 # Where it is

@@ -7,7 +7,10 @@ and logged once; it never fails a call.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+INDEX_PAGE: Final = "tokenguard.similar"
+"""The dialect of an entry that is no answer, but a page of the index of similar questions."""
 
 
 class Label(NamedTuple):
@@ -21,6 +24,11 @@ class Label(NamedTuple):
     stored_ns: int
     expires_ns: int
     size: int  # bytes
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it is on an answer; else on a page of the index of similar questions."""
+        return self.dialect != INDEX_PAGE
 
 
 class Which(NamedTuple):
@@ -75,7 +83,10 @@ class CacheStore(Protocol):
         ...
 
     def remove(self, which: Which) -> int:
-        """Remove entries and tell every process that shares the store; gives how many there were."""
+        """Remove entries and tell every process that shares the store; gives how many answers there were.
+
+        Pages of an index go as answers do, but are not counted.
+        """
         ...
 
     def end_epoch(self, namespace: str) -> None:

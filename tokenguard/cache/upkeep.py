@@ -54,8 +54,8 @@ def is_cache(directory: Path) -> bool:
 
 
 def find(store: DiskStore, beginning: str) -> list[Label]:
-    """The labels of the entries whose keys begin so."""
-    found = (label for label in store.listed() if isinstance(label, Label))
+    """The labels of the answers whose keys begin so."""
+    found = (label for label in store.listed() if isinstance(label, Label) and label.is_answer)
     return [label for label in found if label.key.startswith(beginning)]
 
 

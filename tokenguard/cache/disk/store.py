@@ -149,7 +149,7 @@ class DiskStore:
                 return
 
     def remove(self, which: Which) -> int:
-        """Remove entries and tell every process that shares the store; gives how many there were.
+        """Remove entries and tell every process that shares the store; gives how many answers there were.
 
         All are told before, so that no answer asked for earlier is stored any more, and after, so that no
         copy of an entry made meanwhile is used.
@@ -163,12 +163,14 @@ class DiskStore:
                     rows = cache.rows(last)
                     labels = [(row.rowid, label_of(row)) for row in rows]
                     refused = [rowid for rowid, label in labels if isinstance(label, RefusedError)]
-                    found = [
-                        rowid for rowid, label in labels if isinstance(label, Label) and which.holds(label)
-                    ]
-                    doomed = [(rowid,) for rowid in refused + found]
+                    found = {
+                        rowid: label
+                        for rowid, label in labels
+                        if isinstance(label, Label) and which.holds(label)
+                    }
+                    doomed = [(rowid,) for rowid in (*refused, *found)]
                     cache.connection.executemany("DELETE FROM Cache WHERE rowid = ?", doomed)
-                removed += len(found)
+                removed += sum(label.is_answer for label in found.values())
                 if refused:
                     faults.warn_once(
                         "cache.refused", "removed %d rows of the cache that are not ours", len(refused)

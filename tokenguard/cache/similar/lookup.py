@@ -20,6 +20,7 @@ from tokenguard.cache.similar.gates import Marks, features, marks
 from tokenguard.cache.similar.index import Index, Row, normalised, page_body
 from tokenguard.cache.similar.question import asked
 from tokenguard.cache.similar.settings import Similar
+from tokenguard.cache.store import INDEX_PAGE
 from tokenguard.cache.storing import documents
 from tokenguard.call import Answered, Call, Wire
 from tokenguard.dialects.said import said
@@ -27,9 +28,6 @@ from tokenguard.wishes import on_our_own
 
 PAUSE_NS: Final = 10 * 10**9
 """For how long an embedder that failed is left alone, so that not every call waits for it in vain."""
-
-PAGE: Final = "tokenguard.similar"
-"""The format of an index's pages, where an answer has its dialect."""
 
 _embedding: ContextVar[bool] = ContextVar("tokenguard_embedding", default=False)
 
@@ -201,7 +199,7 @@ class Lookup:
             body=page_body(page.rows.values()),
             answered=Answered(),
             request_id=None,
-            dialect=PAGE,
+            dialect=INDEX_PAGE,
             model=plan.question.model,
             namespace=plan.namespace,
             tags=tuple(sorted({tag for one in page.rows.values() for tag in one.tags})),

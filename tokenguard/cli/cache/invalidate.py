@@ -44,7 +44,7 @@ def invalidate(
     where = directory_of(directory)
     if everything and not yes:
         with opened(where) as store:
-            n = len(labels.listed(store)[0])
+            n = len(labels.listed(store).answers)
         if not typer.confirm(f"Remove all {n:,} answers from {where}?", err=True):
             raise not_found("Nothing was removed.")
     with opened(where) as store:

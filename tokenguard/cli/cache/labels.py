@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tokenguard.cache.disk import DiskStore
 from tokenguard.cache.store import Label
@@ -11,15 +11,31 @@ from tokenguard.cache.store import Label
 _UNITS: Final = (("d", 86_400), ("h", 3600), ("m", 60))
 
 
-def listed(store: DiskStore) -> tuple[list[Label], int]:
-    """The labels, and how many entries are refused."""
-    labels, refused = [], 0
+class Listed(NamedTuple):
+    """The labels of all that a directory has.
+
+    Attributes:
+        answers: Of answers.
+        pages: Of pages of the index of similar questions.
+        refused: How many rows are none that we wrote.
+    """
+
+    answers: list[Label]
+    pages: list[Label]
+    refused: int
+
+
+def listed(store: DiskStore) -> Listed:
+    """All labels, sorted by what they are on."""
+    answers: list[Label] = []
+    pages: list[Label] = []
+    refused = 0
     for label in store.listed():
         if isinstance(label, Label):
-            labels.append(label)
+            (answers if label.is_answer else pages).append(label)
         else:
             refused += 1
-    return labels, refused
+    return Listed(answers, pages, refused)
 
 
 def notes(found: int, shown: int, refused: int) -> Iterator[str]:

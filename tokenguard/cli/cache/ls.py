@@ -29,11 +29,11 @@ def ls(
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List entries, the newest first. Exits with 1 if there are none."""
+    """List answers, the newest first. Exits with 1 if there are none."""
     now_ns, where, which = time.time_ns(), directory_of(directory), Which(tag, model, namespace)
     with opened(where) as store:
-        there, refused = labels.listed(store)
-    found = [label for label in there if which.holds(label)]
+        there = labels.listed(store)
+    found = [label for label in there.answers if which.holds(label)]
     newest = heapq.nlargest(limit, found, key=lambda label: label.stored_ns)
     if as_json:
         entries = [labels.as_json(label, now_ns) for label in newest]
@@ -42,7 +42,7 @@ def ls(
         screen = console()
         if found:
             screen.print(_table(newest, now_ns))
-        print_lines(screen, labels.notes(len(found), len(newest), refused))
+        print_lines(screen, labels.notes(len(found), len(newest), there.refused))
     if not found:
         raise typer.Exit(1)
 

@@ -37,6 +37,7 @@ class Stored(NamedTuple):
         sizes: Of each entry, by its key, in bytes.
         models: The entries of each model, the most bytes first.
         total: All entries.
+        pages: Those of the index of similar questions, which are no entries here.
         refused: How many rows are none that we wrote.
     """
 
@@ -44,30 +45,35 @@ class Stored(NamedTuple):
     sizes: dict[str, int]
     models: dict[str, Kept]
     total: Kept
+    pages: Kept
     refused: int
 
     def as_json(self) -> dict[str, Any]:
         """The same as JSON's types, without the single keys."""
         models = [{"model": model, **kept._asdict()} for model, kept in self.models.items()]
-        return {**self.total._asdict(), "refused": self.refused, "models": models}
+        index = {"pages": self.pages.entries, "bytes": self.pages.bytes}
+        return {**self.total._asdict(), "index": index, "refused": self.refused, "models": models}
 
     @property
     def notes(self) -> Iterator[str]:
         """What is to be said below the table."""
-        return labels.notes(self.total.entries, self.total.entries, self.refused)
+        if self.pages.entries:
+            yield f"Index of similar questions: {self.pages.entries:,} pages, {decimal(self.pages.bytes)}."
+        yield from labels.notes(self.total.entries, self.total.entries, self.refused)
 
 
 def found_in(directory: Path, now_ns: int) -> Stored:
     """What is in a directory; where there is no cache the command says so, and ends with 1."""
     with opened(directory) as store:
-        there, refused = labels.listed(store)
+        there = labels.listed(store)
     by_model: dict[str, list[Label]] = {}
-    for label in there:
+    for label in there.answers:
         by_model.setdefault(label.model, []).append(label)
     models = {model: _kept(its, now_ns) for model, its in by_model.items()}
     largest_first = dict(sorted(models.items(), key=lambda item: (-item[1].bytes, item[0])))
-    sizes = {label.key: label.size for label in there}
-    return Stored(directory, sizes, largest_first, _kept(there, now_ns), refused)
+    sizes = {label.key: label.size for label in there.answers}
+    total, pages = _kept(there.answers, now_ns), _kept(there.pages, now_ns)
+    return Stored(directory, sizes, largest_first, total, pages, there.refused)
 
 
 def _kept(found: list[Label], now_ns: int) -> Kept:
