@@ -31,7 +31,7 @@ from tokenguard.transport.exchange import CALL_ID, Clock, Services
 from tokenguard.wishes import checked_tags, within
 
 if TYPE_CHECKING:  # a guard without a cache does not load it
-    from tokenguard.cache import Answers, Cache
+    from tokenguard.cache import Answers, Cache, ResponseCache
 
 Client = TypeVar("Client")
 Observer = Callable[[Receipt], None]
@@ -101,7 +101,7 @@ class Guard:
         self.ledger = _ledger(ledger, durability)
         self.prices = PriceBook(prices, deployments or {})
         self.cache = None if cache is None else _answers(cache)
-        self.telemetry = Telemetry(telemetry, tree=explicit or cache is not None)
+        self.telemetry = Telemetry(telemetry, tree=explicit or cache is not None, cache=_watched(self.cache))
         self._receipts: OrderedDict[str, Receipt] = OrderedDict()
         self._lock = threading.RLock()
         self._clock = clock
@@ -285,6 +285,15 @@ def _answers(settings: Cache) -> Answers:
         directory = default_directory() if store == "disk" else store
         store = DiskStore(directory, max_bytes=settings.max_bytes)
     return ResponseCache(settings, store)
+
+
+def _watched(answers: Answers | None) -> ResponseCache | None:
+    """The cache that metrics tell of; a cassette is none."""
+    if answers is None:
+        return None
+    from tokenguard.cache import ResponseCache
+
+    return answers if isinstance(answers, ResponseCache) else None
 
 
 def _ledger(given: str | Path | Ledger | None, durability: Literal["normal", "full"]) -> Ledger | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -383,4 +382,4 @@ def test_a_body_that_is_no_json_is_passed_by(provider: Provider, cached: Cached)
     with pytest.raises(openai.BadRequestError):
         client.post("/chat/completions", content=b"{", cast_to=object)
     assert guard.cache is not None
-    assert json.dumps(guard.cache.counts) == "{}"
+    assert guard.cache.counts.total() == 0

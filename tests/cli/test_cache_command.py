@@ -589,6 +589,19 @@ def test_stats_in_words(run: Run, used: Used) -> None:
     assert "by 5 answers." in words
 
 
+def test_stats_tell_what_had_to_go(run: Run, folder: Path) -> None:
+    """For want of room, by any process since the directory was made; and what room is taken."""
+    with closing(DiskStore(folder / "c", max_bytes=4 * 2**20)) as opened:
+        evicted = sum(opened.set(label_of(entry(f"{n:08}")), b"x" * 400_000, 3600) for n in range(20))
+        held = opened.held()
+    assert held is not None
+    told = json.loads(run("stats", "--directory", "c", "--json").stdout)["store"]
+    assert told["evicted"] == evicted == 20 - told["entries"] > 0
+    assert told["disk_bytes"] == held.bytes > 400_000 * told["entries"]
+    words = run("stats", "--directory", "c").stdout
+    assert f"On disk: {held.bytes / 1e6:.1f} MB. Evicted so far to make room: {evicted} entries.\n" in words
+
+
 def test_stats_know_what_is_no_longer_stored(run: Run, used: Used) -> None:
     """The hits were there; the entries are gone."""
     run("invalidate", *used.options, "--tag", "[red]a")

@@ -11,23 +11,27 @@ import pytest
 
 from tests.flow.driving import body, call, drive, end, policies, reply, stream
 from tokenguard.telemetry import Telemetry, TelemetrySettings
+from tokenguard.testing import Provider
 
 from .conftest import Measured
+from .test_reference import ask_a_cache
 
 ROOT = Path(__file__).parents[2]
 QUERIES = re.findall(
     r"^```promql\n(.*?)^```", (ROOT / "docs/guides/promql.md").read_text(), re.MULTILINE | re.DOTALL
 )
 RULES = ROOT / "examples" / "prometheus"
-SUFFIXES = {"USD": "_USD", "s": "_seconds"}  # units in curly braces leave no trace
+SUFFIXES = {"USD": "_USD", "s": "_seconds", "By": "_bytes"}  # units in curly braces leave no trace
+ENDS = {"Sum": ("_total",), "Gauge": ("",), "Histogram": ("_bucket", "_sum", "_count")}
 
 promtool = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="promtool is not installed (Debian: apt install prometheus)"
 )
 
 
-def in_prometheus(measured: Measured) -> tuple[set[str], set[str]]:
+def in_prometheus(measured: Measured, provider: Provider) -> tuple[set[str], set[str]]:
     """Our metrics and labels, named as Prometheus has them."""
+    ask_a_cache(provider, TelemetrySettings(spans="metrics"))
     using = policies(telemetry=Telemetry(TelemetrySettings(spans="metrics")))
     for made, answers in (
         (call(tags={"team": "support"}), [reply(503), reply(), body()]),
@@ -39,8 +43,7 @@ def in_prometheus(measured: Measured) -> tuple[set[str], set[str]]:
     labels = {"le"}
     for name, metric in measured.metrics().items():
         base = name.replace(".", "_") + SUFFIXES.get(metric.unit, "")
-        ends = ("_total",) if type(metric.data).__name__ == "Sum" else ("_bucket", "_sum", "_count")
-        names.update(base + end for end in ends)
+        names.update(base + end for end in ENDS[type(metric.data).__name__])
         labels.update(
             label.replace(".", "_") for point in metric.data.data_points for label in point.attributes
         )
@@ -52,9 +55,9 @@ def words(query: str) -> set[str]:
     return set(re.findall(r"\b(?:tokenguard|gen_ai)_\w+", query))
 
 
-def test_queries_name_what_there_is(measured: Measured) -> None:
+def test_queries_name_what_there_is(measured: Measured, tokenguard_provider: Provider) -> None:
     """Every metric and every label, on the page and in the rules."""
-    names, labels = in_prometheus(measured)
+    names, labels = in_prometheus(measured, tokenguard_provider)
     assert len(QUERIES) >= 10
     rules = re.sub(r"team:tokenguard_cost_USD:\w+", "", (RULES / "rules.yml").read_text())
     for text in (*QUERIES, rules, (RULES / "rules_test.yml").read_text()):

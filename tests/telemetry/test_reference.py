@@ -52,12 +52,13 @@ def test_every_metric_is_in_the_reference() -> None:
 
 
 def ask_a_cache(provider: Provider, telemetry: TelemetrySettings) -> None:
-    """A miss, a hit, and a call that passes the cache by."""
+    """A miss, a hit, a call that passes the cache by, and an answer that is not kept."""
     guard = Guard(ledger=None, cache=Cache(), telemetry=telemetry)
     client = guard.wrap(openai.OpenAI(base_url=provider.openai_url, api_key="test"))
     messages: Any = [{"role": "user", "content": "Hello"}]
     for temperature in (0, 0, 1):
         client.chat.completions.create(model="gpt-4.1", messages=messages, temperature=temperature)
+    client.chat.completions.create(model="gpt-4.1", messages=messages, temperature=0, max_tokens=1)
     guard.close()
 
 
@@ -75,7 +76,7 @@ def emitted(measured: Measured, provider: Provider) -> dict[str, tuple[str, set[
         ):
             drive(made, answers, using)
         using.telemetry.not_metered("api.openai.com")
-    kinds = {"Sum": "counter", "Histogram": "histogram"}
+    kinds = {"Sum": "counter", "Histogram": "histogram", "Gauge": "gauge"}
     return {
         name: (
             f"{kinds[type(metric.data).__name__]}, `{metric.unit}`",

@@ -21,7 +21,6 @@ class Memory:
         self._entries: OrderedDict[str, Entry] = OrderedDict()
         self._lock = threading.RLock()
         self.bytes = 0
-        self.evicted = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -37,19 +36,24 @@ class Memory:
                 self._entries.move_to_end(key)
             return entry
 
-    def put(self, entry: Entry) -> None:
-        """Keep an entry, and let go of those used longest ago where there is no room for all."""
+    def put(self, entry: Entry) -> int:
+        """Keep an entry, and let go of those used longest ago where there is no room for all.
+
+        Gives how many had to go.
+        """
         with self._lock:
             old = self._entries.pop(entry.key, None)
             self.bytes -= old.size if old else 0
             if entry.size > self._max_bytes:
-                return
+                return 0
             self.bytes += entry.size
             self._entries[entry.key] = entry
+            evicted = 0
             while self.bytes > self._max_bytes:
                 _, last = self._entries.popitem(last=False)
                 self.bytes -= last.size
-                self.evicted += 1
+                evicted += 1
+            return evicted
 
     def remove(self, which: Which) -> int:
         """Remove entries; gives how many there were."""

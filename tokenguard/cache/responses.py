@@ -11,7 +11,7 @@ import os
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
@@ -23,7 +23,7 @@ from tokenguard.cache.flight import Flight
 from tokenguard.cache.key import fingerprint, key, namespace
 from tokenguard.cache.memory import Memory, label_of
 from tokenguard.cache.policy import Cache
-from tokenguard.cache.store import CacheStore, Which
+from tokenguard.cache.store import CacheStore, Held, Which
 from tokenguard.cache.storing import refusal
 from tokenguard.cache.writer import LEASE_S, Writer
 from tokenguard.call import CacheUse, Call, WholeReply, Wire
@@ -132,15 +132,19 @@ class ResponseCache:
         store: Where besides memory.
 
     Attributes:
-        counts: How many answers were kept (``stored``) or not (``refused:`` and the reason), and how many the
-            store was too busy for, since it was made. What came of lookups is in receipts and the ledger.
+        counts: How many answers were kept (``stored``, or only in memory, as the store was too busy:
+            ``store_busy``) or not (``refused:`` and the reason), and how many entries had to go for others
+            (``evicted:memory``, ``evicted:store``), since it was made. What came of lookups is in receipts
+            and the ledger.
         similar: Finds answers to similar questions, where that is wanted.
     """
 
     def __init__(self, settings: Cache, store: CacheStore | None = None) -> None:
         self.settings = settings
         self.store = store
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter({"stored": 0, "evicted:memory": 0})
+        if store is not None:
+            self.counts["evicted:store"] = 0
         self.wait_s = settings.wait_s
         self.poll_s = POLL_S
         self.may_block = store is not None and store.may_block
@@ -159,6 +163,7 @@ class ResponseCache:
         self._flights: dict[str, Flight] = {}
         self._lock = threading.RLock()
         self._owner = os.urandom(8).hex()
+        self._closed = False
         self._writer = None if store is None else Writer(store, self._owner)
         if hasattr(os, "register_at_fork"):
             method = weakref.WeakMethod(self._after_fork)
@@ -292,7 +297,9 @@ class ResponseCache:
             self._hear()
             if plan.generation != self._generation:
                 return False
-            self._memory.put(entry)
+            evicted = self._memory.put(entry)
+            if evicted:
+                self.counts["evicted:memory"] += evicted
             return True
 
     def _lease(self, plan: Plan, now_ns: int) -> Found:
@@ -372,13 +379,14 @@ class ResponseCache:
     def put(self, plan: Plan, entry: Entry, *, keeps: bool) -> None:
         """Give an answer to all who wait for it, and keep it. Never waits for the store."""
         if keeps:
-            self.counts["stored"] += 1
+            kept = "stored"
             self._remember(plan, entry)
             if self.store is not None and self._writer is not None:
                 keep_s = plan.ttl_s * (1 + _SPREAD) + self._stale_ns / 1e9
                 write = partial(self._write, self.store, entry, keep_s, plan.store_generation)
                 if not self._writer.do(write, entry.size):
-                    self.counts["store_busy"] += 1
+                    kept = "store_busy"
+            self.counts[kept] += 1
             self._note(plan, entry)
         self.let_go(plan, entry)
 
@@ -392,7 +400,7 @@ class ResponseCache:
         if row is not None and self.store is not None and self._writer is not None:
             write = partial(self._write_page, self.similar, self.store, plan, row)
             if not self._writer.do(write, row.size):
-                self.counts["store_busy"] += 1
+                self.counts["index_busy"] += 1
 
     def _write_page(self, similar: Lookup, store: CacheStore, plan: Plan, row: Row) -> None:
         page = similar.page(plan, row)
@@ -402,7 +410,9 @@ class ResponseCache:
         blob = sealed(entry, self._secret)
         if self._cipher is not None:
             blob = self._cipher.encrypted(blob, entry.key, entry.namespace)
-        store.set(label_of(entry), blob, keep_s, generation)
+        evicted = store.set(label_of(entry), blob, keep_s, generation)
+        if evicted:
+            self.counts["evicted:store"] += evicted
 
     def let_go(self, plan: Plan, entry: Entry | None = None, similarity: float | None = None) -> None:
         """Wait for nothing and lead nobody any more; whoever follows gets ``entry``, or asks for itself."""
@@ -451,15 +461,25 @@ class ResponseCache:
 
     def close(self) -> None:
         """Write what is left, and let go of the store."""
+        self._closed = True
         if self._writer is not None:
             self._writer.close()
         if self.store is not None:
             self.store.close()
 
-    @property
-    def evicted(self) -> int:
-        """How many entries left memory for others."""
-        return self._memory.evicted
+    def held(self) -> Iterator[Held]:
+        """What memory, the index of similar questions and the store have at present. Never raises."""
+        yield Held("memory", id(self), len(self._memory), self._memory.bytes)
+        if self.similar is not None:
+            yield Held("index", id(self), len(self.similar.index), self.similar.index.bytes)
+        try:
+            # What is closed would be opened again.
+            there = None if self.store is None or self._closed else self.store.held()
+        except Exception as error:
+            faults.note("cache.held", error)
+            return
+        if there is not None:
+            yield there
 
     def _hear(self) -> None:
         """Hear of what was invalidated, here or in another process: then memory may not be trusted."""

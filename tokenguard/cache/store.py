@@ -7,7 +7,7 @@ and logged once; it never fails a call.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 INDEX_PAGE: Final = "tokenguard.similar"
 """The dialect of an entry that is no answer, but a page of the index of similar questions."""
@@ -51,6 +51,24 @@ class Which(NamedTuple):
         )
 
 
+class Held(NamedTuple):
+    """What one place has at present.
+
+    Attributes:
+        tier: What kind of place it is: ``memory``, the ``index`` of similar questions in memory, or the
+            ``store`` behind both.
+        place: Tells it from others of its kind; where several caches use one store, theirs are equal.
+        entries: How many entries there are, stale ones included; in the index, questions; in a store, pages
+            of an index too.
+        bytes: How much room they take.
+    """
+
+    tier: Literal["memory", "index", "store"]
+    place: Hashable
+    entries: int
+    bytes: int
+
+
 class CacheStore(Protocol):
     """A place to keep answers in, shared by threads and perhaps by processes.
 
@@ -66,11 +84,11 @@ class CacheStore(Protocol):
         """The bytes under a key, stale or not; ``None`` where there are none."""
         ...
 
-    def set(self, label: Label, blob: bytes, keep_s: float, generation: Hashable = None) -> None:
+    def set(self, label: Label, blob: bytes, keep_s: float, generation: Hashable = None) -> int | None:
         """Keep bytes under ``label.key`` for so many seconds at most. Anything may be evicted for them.
 
         With a ``generation``, they are kept only if it is still that one: what was removed meanwhile may
-        not come back.
+        not come back. Gives how many entries were evicted, if that is known.
         """
         ...
 
@@ -99,6 +117,13 @@ class CacheStore(Protocol):
 
     def generation(self) -> Hashable:
         """Something that is another one once anything was removed or given up by anybody. Must be quick."""
+        ...
+
+    def held(self) -> Held | None:
+        """What it has at present; ``None`` where that is not known, or takes long to find out.
+
+        It is asked when somebody collects metrics, and by no call.
+        """
         ...
 
     def acquire(self, name: str, owner: str, ttl_s: float) -> bool:

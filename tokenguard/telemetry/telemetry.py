@@ -21,6 +21,7 @@ from tokenguard.errors import ConfigError
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
 
+    from tokenguard.telemetry.caches import Watched
     from tokenguard.telemetry.metrics import Metrics
     from tokenguard.telemetry.spans import Trace, Tracing
 
@@ -85,12 +86,16 @@ class Telemetry:
     Args:
         settings: What to emit.
         tree: Whether a call gets a root span above its leaf, as it does where a policy may add leaves.
+        cache: A cache to tell of what it holds, keeps and lets go of.
     """
 
-    def __init__(self, settings: TelemetrySettings | None = None, *, tree: bool = False) -> None:
+    def __init__(
+        self, settings: TelemetrySettings | None = None, *, tree: bool = False, cache: Watched | None = None
+    ) -> None:
         self.settings = settings or TelemetrySettings()
         self.captures = self.settings.spans == "own" and _captures_content(self.settings)
         self._tree = tree
+        self._cache = cache
         # Read once, as a miss in the environment costs every call as much as all else here.
         self._named = any(name in os.environ for name in _PROVIDER_VARIABLES)
         self._tracing: Tracing | None = None
@@ -185,6 +190,10 @@ class Telemetry:
             return None
         from tokenguard.telemetry.metrics import Metrics
 
+        if self._cache is not None:
+            from tokenguard.telemetry.caches import caches
+
+            caches(provider).watch(self._cache)
         settings = self.settings
         return Metrics(provider, settings.metric_tags, settings.max_tag_values, _semconv(settings))
 

@@ -24,7 +24,7 @@ from tokenguard.cache.disk.files import (
     written,
 )
 from tokenguard.cache.disk.strict import BATCH, RefusedError, StrictCache, label_of, strict_cache
-from tokenguard.cache.store import Label, Which
+from tokenguard.cache.store import Held, Label, Which
 from tokenguard.errors import ConfigError
 from tokenguard.wire_json import decoded, encoded
 
@@ -97,7 +97,7 @@ class DiskStore:
         with self._answers.mine() as cache:
             return patiently(lambda: cache.look_up(key), READ_S)
 
-    def set(self, label: Label, blob: bytes, keep_s: float, generation: Hashable = None) -> None:
+    def set(self, label: Label, blob: bytes, keep_s: float, generation: Hashable = None) -> int:
         """Keep bytes under ``label.key`` for so many seconds at most. What was used longest ago goes first.
 
         Args:
@@ -107,6 +107,9 @@ class DiskStore:
             generation: What :meth:`generation` gave when they were asked for. They are not kept if it is
                 another one by now: what was removed meanwhile may not come back.
 
+        Returns:
+            How many entries had to go for them.
+
         Raises:
             ValueError: They are too large for the store.
         """
@@ -114,7 +117,8 @@ class DiskStore:
             raise ValueError(f"an entry of {len(blob)} bytes is more than a tenth of what the store may take")
         with self._answers.mine() as cache, transaction(cache.connection):
             if generation is None or generation == self.generation():
-                cache.keep(label, blob, keep_s)
+                return cache.keep(label, blob, keep_s)
+            return 0
 
     def touch(self, keys: Iterable[str]) -> None:
         """Note that entries were used: they are evicted last."""
@@ -203,6 +207,25 @@ class DiskStore:
         except FileNotFoundError:
             return 0
         return (news.st_mtime_ns, news.st_ino, news.st_size)
+
+    def held(self) -> Held | None:
+        """How many entries there are, and how many bytes of the database are in use; takes some 50 us.
+
+        ``None`` where the directory was removed, which is not made anew for that.
+        """
+        if not self._answers.path.exists():
+            return None
+        with self._answers.mine() as cache:
+            entries, size = patiently(lambda: (cache.entries(), cache.volume()), READ_S)
+        return Held("store", hash(self.secret), entries, size)
+
+    def evicted(self) -> int:
+        """How many entries had to go since the directory was made, so that others had room.
+
+        They are those of all processes; also of those that have ended.
+        """
+        with self._answers.mine() as cache:
+            return patiently(cache.evicted, READ_S)
 
     def acquire(self, name: str, owner: str, ttl_s: float) -> bool:
         """Take a lease, or prolong one's own; False while another owner has it. Waits for 1 s at most."""

@@ -27,6 +27,13 @@ BATCH: Final = 500  # rows that are looked at in one transaction
 _VACUUM_PAGES: Final = 1000
 
 
+_EVICTED: Final = "tokenguard_evicted"
+_COUNT_EVICTED: Final = """
+    INSERT INTO Settings (key, value) VALUES (?, ?)
+    ON CONFLICT (key) DO UPDATE SET value = value + excluded.value
+"""
+
+
 class RefusedError(ValueError):
     """Something in the database was not put there by us."""
 
@@ -102,11 +109,12 @@ class StrictCache:
         found: bytes | None = self.get(key)
         return found
 
-    def keep(self, label: Label, blob: bytes, keep_s: float) -> None:
-        """Keep bytes for so many seconds, and make room for them."""
+    def keep(self, label: Label, blob: bytes, keep_s: float) -> int:
+        """Keep bytes for so many seconds, and make room for them; gives how many entries had to go."""
         tag = encoded(list(label)).decode()
-        self._make_room(len(blob) + len(tag) + _ROW_BYTES)
+        evicted = self._make_room(len(blob) + len(tag) + _ROW_BYTES)
         self.set(label.key, blob, expire=keep_s, tag=tag)
+        return evicted
 
     def rows(self, after: int) -> list[_Row]:
         """The next rows behind one, without their values."""
@@ -120,7 +128,7 @@ class StrictCache:
         """Evict and give back what is more than the limit: it may have been made lower."""
         while self.volume() > self.size_limit:
             with transaction(self.connection):
-                if not self._drop("1 ORDER BY access_time", 8):
+                if not self._evict(8):
                     break
         if self._pragma("page_count") * self._pragma("page_size") > self.size_limit:
             self.give_back()
@@ -137,16 +145,41 @@ class StrictCache:
         """How many bytes of the database are in use."""
         return self._pragma("page_size") * (self._pragma("page_count") - self._pragma("freelist_count"))
 
-    def _make_room(self, size: int) -> None:
-        """Remove what is past its time, and then what was used longest ago, until so much fits in."""
+    def entries(self) -> int:
+        """How many rows there are, as diskcache's triggers count them."""
+        return self._number("count")
+
+    def evicted(self) -> int:
+        """How many rows had to go before their time since the database was made, whoever did that."""
+        return self._number(_EVICTED)
+
+    def _make_room(self, size: int) -> int:
+        """Remove what is past its time, and then what was used longest ago, until so much fits in.
+
+        Gives how many rows had to go before their time.
+        """
         self._drop(f"expire_time < {time.time()!r} ORDER BY expire_time", 10)
-        rows = 1
-        while self.volume() + size > self.size_limit and self._drop("1 ORDER BY access_time", rows):
+        evicted, rows = 0, 1
+        while self.volume() + size > self.size_limit and (gone := self._evict(rows)):
+            evicted += gone
             rows = min(2 * rows, 16)  # many at a time would be more than need to go
+        return evicted
+
+    def _evict(self, rows: int) -> int:
+        """Remove some of those used longest ago, and note it for whoever asks later, here or elsewhere."""
+        gone = self._drop("1 ORDER BY access_time", rows)
+        if gone:
+            self.connection.execute(_COUNT_EVICTED, (_EVICTED, gone))
+        return gone
 
     def _drop(self, where: str, rows: int) -> int:
         chosen = f"SELECT rowid FROM Cache WHERE {where} LIMIT {rows}"  # noqa: S608 # made here of numbers
         return self.connection.execute(f"DELETE FROM Cache WHERE rowid IN ({chosen})").rowcount  # noqa: S608
+
+    def _number(self, name: str) -> int:
+        """A number beside diskcache's settings; 0 where there is none, or something else."""
+        row = self.connection.execute("SELECT value FROM Settings WHERE key = ?", (name,)).fetchone()
+        return row[0] if row is not None and type(row[0]) is int else 0
 
     def _pragma(self, name: str) -> int:
         value: int = self.connection.execute(f"PRAGMA {name}").fetchone()[0]

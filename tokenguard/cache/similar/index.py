@@ -163,6 +163,10 @@ class Index:
         """Whoever held the lock is not here."""
         self._lock = threading.RLock()
 
+    def __len__(self) -> int:
+        with self._lock:
+            return sum(len(scope.rows) for scope in self._scopes.values())
+
     @property
     def bytes(self) -> int:
         """About how much memory all of it takes."""

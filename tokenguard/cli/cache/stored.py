@@ -39,6 +39,8 @@ class Stored(NamedTuple):
         total: All entries.
         pages: Those of the index of similar questions, which are no entries here.
         refused: How many rows are none that we wrote.
+        disk_bytes: How much of the disk all of it takes.
+        evicted: How many entries had to go so far, so that others had room.
     """
 
     directory: Path
@@ -47,12 +49,20 @@ class Stored(NamedTuple):
     total: Kept
     pages: Kept
     refused: int
+    disk_bytes: int
+    evicted: int
 
     def as_json(self) -> dict[str, Any]:
         """The same as JSON's types, without the single keys."""
         models = [{"model": model, **kept._asdict()} for model, kept in self.models.items()]
-        index = {"pages": self.pages.entries, "bytes": self.pages.bytes}
-        return {**self.total._asdict(), "index": index, "refused": self.refused, "models": models}
+        return {
+            **self.total._asdict(),
+            "index": {"pages": self.pages.entries, "bytes": self.pages.bytes},
+            "refused": self.refused,
+            "disk_bytes": self.disk_bytes,
+            "evicted": self.evicted,
+            "models": models,
+        }
 
     @property
     def notes(self) -> Iterator[str]:
@@ -60,12 +70,13 @@ class Stored(NamedTuple):
         if self.pages.entries:
             yield f"Index of similar questions: {self.pages.entries:,} pages, {decimal(self.pages.bytes)}."
         yield from labels.notes(self.total.entries, self.total.entries, self.refused)
+        yield f"On disk: {decimal(self.disk_bytes)}. Evicted so far to make room: {self.evicted:,} entries."
 
 
 def found_in(directory: Path, now_ns: int) -> Stored:
     """What is in a directory; where there is no cache the command says so, and ends with 1."""
     with opened(directory) as store:
-        there = labels.listed(store)
+        there, held, evicted = labels.listed(store), store.held(), store.evicted()
     by_model: dict[str, list[Label]] = {}
     for label in there.answers:
         by_model.setdefault(label.model, []).append(label)
@@ -73,7 +84,8 @@ def found_in(directory: Path, now_ns: int) -> Stored:
     largest_first = dict(sorted(models.items(), key=lambda item: (-item[1].bytes, item[0])))
     sizes = {label.key: label.size for label in there.answers}
     total, pages = _kept(there.answers, now_ns), _kept(there.pages, now_ns)
-    return Stored(directory, sizes, largest_first, total, pages, there.refused)
+    disk_bytes = 0 if held is None else held.bytes
+    return Stored(directory, sizes, largest_first, total, pages, there.refused, disk_bytes, evicted)
 
 
 def _kept(found: list[Label], now_ns: int) -> Kept:
