@@ -72,13 +72,13 @@ def from_cache(
     """An answer that is there, or that somebody else is about to bring; ``None`` where we have to ask."""
     only = only_cached(call, policies)
     if plan is None or policies.cache is None:
-        return _not_asked(call, plan, policies) if only else None
+        return (yield from _not_asked(call, plan, policies)) if only else None
     refresh = call.cache_wish.use == "refresh"
     left_s, status = policies.cache.wait_s, _HIT
     while True:
         found: Found | Failure = yield Find(plan, refresh=refresh, leads=not only)
         if isinstance(found, Failure):
-            return _interrupted(call, found, policies)
+            return (yield from _interrupted(call, found, policies))
         if found.entry is not None:
             return (yield from _replayed(call, found.entry, status, policies))
         if found.what == "lead" or left_s <= 0:
@@ -91,7 +91,7 @@ def from_cache(
             interrupted = yield Await(found.flight, left_s)
             left_s = 0
         if interrupted:
-            return _interrupted(call, interrupted, policies)
+            return (yield from _interrupted(call, interrupted, policies))
         if found.flight is not None:
             joined = yield from _joined(call, found.flight, policies)
             if joined is not None:
@@ -106,13 +106,13 @@ def _from_similar(
     if found.what == "lead" and _asks(call, plan, policies):
         resembling: Found | Failure = yield Resemble(plan)
         if isinstance(resembling, Failure):
-            return _interrupted(call, resembling, policies)
+            return (yield from _interrupted(call, resembling, policies))
         if resembling.entry is not None:
             similarity = resembling.similarity
             return (yield from _replayed(call, resembling.entry, _SIMILAR, policies, similarity))
         found = resembling
     policies.telemetry.looked_up(call, found.elapsed_ns)
-    return _not_asked(call, plan, policies) if only_cached(call, policies) else None
+    return (yield from _not_asked(call, plan, policies)) if only_cached(call, policies) else None
 
 
 def _asks(call: Call, plan: Plan, policies: Policies) -> bool:
@@ -176,13 +176,15 @@ def _replayed(
     return outcome
 
 
-def _interrupted(call: Call, failure: Failure, policies: Policies) -> Failure:
+def _interrupted(call: Call, failure: Failure, policies: Policies) -> Generator[Effect, Any, Failure]:
     """The caller gave up before anything was sent."""
-    settle_failure(next_attempt(call, policies, "cache", 0.0), failure, policies)
+    attempt = next_attempt(call, policies, "cache", 0.0)
+    settle_failure(attempt, failure, policies)
+    yield Settle(attempt)
     return failure
 
 
-def _not_asked(call: Call, plan: Plan | None, policies: Policies) -> CacheMissError:
+def _not_asked(call: Call, plan: Plan | None, policies: Policies) -> Generator[Effect, Any, CacheMissError]:
     """The answer is not in the cache, and may come from nowhere else."""
     if policies.cache is not None and policies.cache.missed is not None:
         error = policies.cache.missed(call, plan, "")
@@ -192,9 +194,9 @@ def _not_asked(call: Call, plan: Plan | None, policies: Policies) -> CacheMissEr
             f"cache='only', but the answer of {call.asked.model!r} to this request is not in the cache{why}; "
             "nothing was sent"
         )
-    attempt = Attempt(call.id, call, 0, "cache")
+    attempt = next_attempt(call, policies, "cache", 0.0)
     released(attempt, 0, type(error).__name__)
-    call.attempts.append(attempt)
+    yield Settle(attempt)
     error.request_id = call.id
     return error
 

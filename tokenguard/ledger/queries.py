@@ -59,7 +59,7 @@ class Row:
     in_flight: int
     """Attempts that are under way."""
     failed: int
-    """Attempts that ended in an error."""
+    """Attempts that ended in an error, and calls that only a cache was to answer, which could not."""
     cached_calls: int
     """Calls answered from the response cache: they cost nothing, and their tokens are not counted again."""
     saved_nano: int

@@ -102,9 +102,10 @@ class SqliteLedger:
     def settle(self, attempt: Attempt) -> None:
         """Write down what became of an attempt. Never waits, never raises.
 
-        It outlives this process on return, and is in the file within some 250 ms; an answer from the cache,
-        for which no money is owed, outlives it only then. The first settlement counts; another one of the
-        same attempt changes nothing. It also counts where the attempt was never begun, or was taken for lost.
+        It outlives this process on return, and is in the file within some 250 ms; what the cache did instead
+        of an attempt, for which no money is owed, outlives it only then. The first settlement counts; another
+        one of the same attempt changes nothing. It also counts where the attempt was never begun, or was taken
+        for lost.
         """
         try:
             if self._writer.closed:
