@@ -125,7 +125,7 @@ class Check(NamedTuple):
     """What a directory was found to have.
 
     Attributes:
-        sound: How many answers can be given again, stale ones included.
+        sound: How many entries are as they were written, stale answers and pages of an index included.
         stale: How many of them are stale.
         encrypted: How many there are that nobody can tell anything of without their key.
         bad: All else.

@@ -103,9 +103,8 @@ class SqliteLedger:
         """Write down what became of an attempt. Never waits, never raises.
 
         It outlives this process on return, and is in the file within some 250 ms; what the cache did instead
-        of an attempt, for which no money is owed, outlives it only then. The first settlement counts; another
-        one of the same attempt changes nothing. It also counts where the attempt was never begun, or was taken
-        for lost.
+        of an attempt, for which no money is owed, outlives it only then. The first settlement counts, also
+        where the attempt was never begun, or was taken for lost; another one of it changes nothing.
         """
         try:
             if self._writer.closed:
