@@ -73,15 +73,19 @@ class CacheStore(Protocol):
     """A place to keep answers in, shared by threads and perhaps by processes.
 
     Attributes:
-        may_block: Whether a lookup may take as long as a network does; an event loop then uses a thread.
+        may_block: Whether a lookup may take as long as a network does; it is then made on another thread,
+            and abandoned if it takes longer than :attr:`~tokenguard.cache.policy.Cache.lookup_timeout`.
         secret: 32 bytes that all who share the store have, and nobody else.
     """
 
     may_block: bool
     secret: bytes
 
-    def get(self, key: str) -> bytes | None:
-        """The bytes under a key, stale or not; ``None`` where there are none."""
+    def get(self, key: str, wait_s: float | None = None) -> bytes | None:
+        """The bytes under a key, stale or not; ``None`` where there are none.
+
+        Whoever asks waits for so many seconds at most; what would come later may as well raise.
+        """
         ...
 
     def set(self, label: Label, blob: bytes, keep_s: float, generation: Hashable = None) -> int | None:
@@ -126,8 +130,11 @@ class CacheStore(Protocol):
         """
         ...
 
-    def acquire(self, name: str, owner: str, ttl_s: float) -> bool:
-        """Take a lease, or prolong one's own; False while another owner has it."""
+    def acquire(self, name: str, owner: str, ttl_s: float, wait_s: float | None = None) -> bool:
+        """Take a lease, or prolong one's own; False while another owner has it.
+
+        ``wait_s`` is as for :meth:`get`.
+        """
         ...
 
     def release(self, name: str, owner: str) -> None:

@@ -52,7 +52,7 @@ def set_up(connection: sqlite3.Connection, synchronous: Literal["NORMAL", "OFF"]
 class _Mine(Generic[T]):
     """One thread's connection, and what is bound to it. It is entered to be used."""
 
-    __slots__ = ("__weakref__", "bound", "connection", "depth", "file", "lock", "of")
+    __slots__ = ("__weakref__", "bound", "connection", "depth", "file", "lock", "of", "wait_s")
 
     def __init__(self, of: Connections[T]) -> None:
         self.of = of
@@ -61,6 +61,7 @@ class _Mine(Generic[T]):
         self.bound: T | None = None
         self.file: tuple[int, int] | None = None
         self.depth = 0
+        self.wait_s = of.wait_s
 
     def __enter__(self) -> T:
         self.lock.acquire()
@@ -98,7 +99,7 @@ class _Mine(Generic[T]):
             path, timeout=0, isolation_level=None, check_same_thread=False
         )
         try:
-            self.bound = patiently(lambda: self.of.bind(opened), self.of.wait_s)
+            self.bound = patiently(lambda: self.of.bind(opened), self.wait_s)
         except BaseException:
             self.close()
             raise
@@ -124,13 +125,14 @@ class Connections(Generic[T]):
         self._held: list[_Mine[T]] = []
         _everyone.add(self)
 
-    def mine(self) -> _Mine[T]:
-        """This thread's."""
+    def mine(self, wait_s: float | None = None) -> _Mine[T]:
+        """This thread's. If it has to be opened, it waits for so many seconds for whoever has a lock."""
         mine: _Mine[T] | None = getattr(self._local, "mine", None)
         if mine is None:
             mine = self._local.mine = _Mine(self)
             with self._lock:
                 self._all.add(mine)
+        mine.wait_s = self.wait_s if wait_s is None else wait_s
         return mine
 
     def close(self) -> None:

@@ -80,22 +80,27 @@ class DiskStore:
             self.close()
             raise in_words(self._directory, error) from error
 
-    def get(self, key: str) -> bytes | None:
-        """The bytes under a key, stale or not; ``None`` where there are none, or what is there is refused."""
+    def get(self, key: str, wait_s: float | None = None) -> bytes | None:
+        """The bytes under a key, stale or not; ``None`` where there are none, or what is there is refused.
+
+        Args:
+            key: It.
+            wait_s: For how many seconds to wait for whoever keeps the database locked: 0.1, if not said.
+        """
         try:
-            return self.read(key)
+            return self.read(key, wait_s)
         except RefusedError as error:
             faults.note("cache.refused", error)
             return None
 
-    def read(self, key: str) -> bytes | None:
+    def read(self, key: str, wait_s: float | None = None) -> bytes | None:
         """The bytes under a key, as :meth:`get` gives them.
 
         Raises:
             RefusedError: What is there is no bytes of ours.
         """
-        with self._answers.mine() as cache:
-            return patiently(lambda: cache.look_up(key), READ_S)
+        with self._answers.mine(wait_s) as cache:
+            return patiently(lambda: cache.look_up(key), READ_S if wait_s is None else wait_s)
 
     def set(self, label: Label, blob: bytes, keep_s: float, generation: Hashable = None) -> int:
         """Keep bytes under ``label.key`` for so many seconds at most. What was used longest ago goes first.
@@ -227,12 +232,20 @@ class DiskStore:
         with self._answers.mine() as cache:
             return patiently(cache.evicted, READ_S)
 
-    def acquire(self, name: str, owner: str, ttl_s: float) -> bool:
-        """Take a lease, or prolong one's own; False while another owner has it. Waits for 1 s at most."""
+    def acquire(self, name: str, owner: str, ttl_s: float, wait_s: float | None = None) -> bool:
+        """Take a lease, or prolong one's own; False while another owner has it.
+
+        Args:
+            name: What for.
+            owner: Who takes it.
+            ttl_s: For how many seconds.
+            wait_s: For how many seconds to wait for whoever keeps the database locked: 1, if not said.
+        """
         now = time.time()
-        with self._leases.mine() as connection:
+        with self._leases.mine(wait_s) as connection:
             taken = patiently(
-                lambda: connection.execute(_ACQUIRE, (name, owner, now + ttl_s, now)).rowcount, LEASE_S
+                lambda: connection.execute(_ACQUIRE, (name, owner, now + ttl_s, now)).rowcount,
+                LEASE_S if wait_s is None else wait_s,
             )
         return taken == 1
 
