@@ -54,11 +54,11 @@ _PARTS: Final = {
     "cache: key, the body's text": "cache.key:canonical",
     "cache: look up": "transport.exchange:Exchange.find cache.responses:ResponseCache.find "
     "cache.responses:ResponseCache._kept cache.memory:Memory.get",
-    "cache: news": "cache.responses:ResponseCache._hear",
+    "cache: news": "cache.responses:ResponseCache._hear cache.backing:Backing.news",
     "cache: used": "cache.writer:Writer.used",
     "cache: let go": "cache.responses:ResponseCache.let_go",
     "cache: from the store": "cache.disk:DiskStore.get",
-    "cache: open the seal": "cache.responses:opened",
+    "cache: open the seal": "cache.backing:opened",
     "cache: make the response": "transport.exchange:Exchange.replay",
     "cache: marks": "transport.exchange:_cache_marks",
     "cache: driver": "transport.sync:SyncTransport._from_cache transport.sync:SyncTransport._replay",

@@ -253,7 +253,7 @@ def entry_of(
         return None
 
 
-def keep(call: Call, plan: Plan | None, entry: Entry | None) -> Generator[Effect, Any, None]:
+def keep(plan: Plan | None, entry: Entry | None) -> Generator[Effect, Any, None]:
     """Give what the call came to to the cache, and to whoever waits for it."""
     if entry is not None and plan is not None:
-        yield Keep(plan, entry, keeps=call.cache is not None and call.cache.reason is None)
+        yield Keep(plan, entry, keeps=plan.keeps)

@@ -85,7 +85,7 @@ def _from_provider(
         entry = entry_of(attempt, outcome, plan, policies)
         yield Settle(attempt)
         if attempt.status == "ok" or attempt.delivered:
-            yield from keep(call, plan, entry)
+            yield from keep(plan, entry)
             return outcome
         refused = yield from _usage_was_refused(call, outcome)
         if isinstance(refused, Failure):
@@ -95,7 +95,7 @@ def _from_provider(
             continue
         wait = _wait(call, outcome, policies)
         if wait is None:
-            yield from keep(call, plan, entry)
+            yield from keep(plan, entry)
             return outcome
         policies.telemetry.retrying(call.trace, attempt, wait)
         interrupted: Failure | None = yield Sleep(wait)

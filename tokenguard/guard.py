@@ -100,7 +100,7 @@ class Guard:
         self.retry = Retry(retries=retry) if isinstance(retry, int) else retry
         self.ledger = _ledger(ledger, durability)
         self.prices = PriceBook(prices, deployments or {})
-        self.cache = None if cache is None else _answers(cache)
+        self.cache = None if cache is None else _answers(cache, clock)
         self.telemetry = Telemetry(telemetry, tree=explicit or cache is not None, cache=_watched(self.cache))
         self._receipts: OrderedDict[str, Receipt] = OrderedDict()
         self._lock = threading.RLock()
@@ -269,7 +269,7 @@ class Guard:
             self.ledger.outcome(kind, run_id=run.id, customer=run.tags.get("customer"), value=value)
 
 
-def _answers(settings: Cache) -> Answers:
+def _answers(settings: Cache, clock: Clock) -> Answers:
     """The cache that the settings describe, with its store; or the cassette."""
     from tokenguard.cache import ResponseCache
     from tokenguard.cache.policy import CASSETTE_MODES
@@ -284,7 +284,7 @@ def _answers(settings: Cache) -> Answers:
 
         directory = default_directory() if store == "disk" else store
         store = DiskStore(directory, max_bytes=settings.max_bytes)
-    return ResponseCache(settings, store)
+    return ResponseCache(settings, store, clock.monotonic_ns)
 
 
 def _watched(answers: Answers | None) -> ResponseCache | None:

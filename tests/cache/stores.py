@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Hashable
 from contextlib import closing
 from pathlib import Path
 
+from tests.cache.conftest import HandClock
 from tokenguard.cache.disk import DiskStore
 from tokenguard.cache.store import CacheStore, Label
 
@@ -50,6 +54,48 @@ class DiskPlace(Place):
             file.execute(f"UPDATE Cache SET {moved}", (seconds,))
         with closing(sqlite3.connect(self.folder / "cache/leases.db", timeout=30)) as file, file:
             file.execute("UPDATE lease SET until = until - ?", (seconds,))
+
+
+class Slow(DiskStore):
+    """A directory that takes its time, on a clock that is put forward by hand; or that hangs.
+
+    Attributes:
+        takes: How many seconds each thing takes that a lookup asks for, by its name.
+        hangs: What does not come back before ``wakes`` is set.
+        asked: How often each thing was asked for.
+    """
+
+    def __init__(self, directory: Path, clock: HandClock, *, may_block: bool = False) -> None:
+        self.clock = clock
+        self.takes: dict[str, float] = {}
+        self.hangs: set[str] = set()
+        self.wakes = threading.Event()
+        self.asked: Counter[str] = Counter()
+        super().__init__(directory)
+        self.may_block = may_block
+
+    def _pass(self, name: str) -> None:
+        self.asked[name] += 1
+        self.clock.forward(self.takes.get(name, 0.0))
+        if name in self.hangs:
+            assert self.wakes.wait(60)
+
+    def get(self, key: str, wait_s: float | None = None) -> bytes | None:
+        self._pass("get")
+        return super().get(key, wait_s)
+
+    def acquire(self, name: str, owner: str, ttl_s: float, wait_s: float | None = None) -> bool:
+        self._pass("acquire")
+        return super().acquire(name, owner, ttl_s, wait_s)
+
+    def epoch(self, namespace: str) -> int:
+        self._pass("epoch")
+        return super().epoch(namespace)
+
+    def generation(self) -> Hashable:
+        if hasattr(self, "_heard"):  # it is made
+            self._pass("generation")
+        return super().generation()
 
 
 PLACES: tuple[type[Place], ...] = (DiskPlace,)

@@ -369,7 +369,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tokenguard import Cache, Guard
 
 url, directory, n = sys.argv[1:]
-guard = Guard(cache=Cache(store=directory), ledger=None)
+guard = Guard(cache=Cache(store=directory, lookup_timeout="10s"), ledger=None)  # the machine may be busy
 client = guard.wrap(openai.OpenAI(base_url=url, api_key="sk-x"))
 print("ready", flush=True)
 sys.stdin.readline()

@@ -7,7 +7,7 @@ import time
 
 from tokenguard.cache import Cache, ResponseCache
 from tokenguard.cache.entry import Entry
-from tokenguard.cache.responses import Plan
+from tokenguard.cache.plan import Plan
 from tokenguard.call import Answered
 
 

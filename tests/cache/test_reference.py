@@ -29,7 +29,7 @@ def test_every_reason_is_explained() -> None:
     """Those of rules and refusals, and those that are neither."""
     reasons = {rule.reason for rule in RULES} | {name for name, _ in REFUSALS}
     explained = set(re.findall(r"^\| `([a-z_]+)` \|", TEXT, re.M))
-    assert reasons | {"endpoint", "not_json", "asked_for", "store"} <= explained
+    assert reasons | {"endpoint", "not_json", "asked_for", "store", "slow"} <= explained
 
 
 def test_what_can_be_ignored_is_named() -> None:

@@ -7,8 +7,9 @@ questions that are not the same. A place to keep answers in is one file beside
 """
 
 from tokenguard.cache.answers import Answers
+from tokenguard.cache.plan import Found, Plan
 from tokenguard.cache.policy import Cache
-from tokenguard.cache.responses import Found, Plan, ResponseCache
+from tokenguard.cache.responses import ResponseCache
 from tokenguard.cache.store import CacheStore, Held, Label, Which
 
 __all__ = ["Answers", "Cache", "CacheStore", "Found", "Held", "Label", "Plan", "ResponseCache", "Which"]

@@ -13,7 +13,7 @@ from tokenguard.dialects import Dialect
 from tokenguard.errors import CacheMissError
 
 if TYPE_CHECKING:
-    from tokenguard.cache.responses import Found, Plan
+    from tokenguard.cache.plan import Found, Plan
 
 
 class Resembling(Protocol):

@@ -49,6 +49,8 @@ class Cache:
         encryption_key: Encrypts what the store keeps, with AES-GCM: 32 bytes, or their base64.
         single_flight: Whether identical requests at one time wait for the first of them.
         wait: For how long they wait before they ask for themselves.
+        lookup_timeout: How long a lookup may take in the store, before the call goes on without it. A store
+            that takes longer again and again is left alone for a while.
         similar: Answers a question with the answer that a similar one got, where the same one got none.
     """
 
@@ -67,6 +69,7 @@ class Cache:
     encryption_key: bytes | str | None = field(default=None, repr=False)
     single_flight: bool = True
     wait: Duration = "60s"
+    lookup_timeout: Duration = "20ms"
     similar: Similar | None = None
 
     def __post_init__(self) -> None:
@@ -77,11 +80,7 @@ class Cache:
                 f"Cache(mode={self.mode!r}, store={self.store!r}): a cassette is a file; give its path, "
                 "such as store='tests/cassettes/summary.json'"
             )
-        if self.ttl_s == 0:
-            raise ConfigError("Cache(ttl=0): nothing would ever be found; leave the cache out instead")
-        seconds(self.wait, "Cache(wait)")
-        if self.stale_if_error is not None:
-            seconds(self.stale_if_error, "Cache(stale_if_error)")
+        self._check_lengths()
         for name in ("max_bytes", "memory_bytes", "max_entry_bytes"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
@@ -92,6 +91,17 @@ class Cache:
             raise ConfigError("Cache(encryption_key=...) is for a store; in memory nothing is encrypted")
         for name, known in (("tags", None), ("ignore", MAY_IGNORE)):
             self._check_names(name, known)
+
+    def _check_lengths(self) -> None:
+        if self.ttl_s == 0:
+            raise ConfigError("Cache(ttl=0): nothing would ever be found; leave the cache out instead")
+        if self.lookup_timeout_s == 0:
+            raise ConfigError(
+                "Cache(lookup_timeout=0): nothing would ever be found in the store; leave that out instead"
+            )
+        seconds(self.wait, "Cache(wait)")
+        if self.stale_if_error is not None:
+            seconds(self.stale_if_error, "Cache(stale_if_error)")
 
     def _check_names(self, name: str, known: tuple[str, ...] | None) -> None:
         values = getattr(self, name)
@@ -113,6 +123,11 @@ class Cache:
     def wait_s(self) -> float:
         """``wait`` in seconds."""
         return seconds(self.wait, "Cache(wait)")
+
+    @property
+    def lookup_timeout_s(self) -> float:
+        """``lookup_timeout`` in seconds."""
+        return seconds(self.lookup_timeout, "Cache(lookup_timeout)")
 
     @property
     def stale_s(self) -> float:

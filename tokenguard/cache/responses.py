@@ -11,28 +11,29 @@ import os
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from time import monotonic_ns as _monotonic_ns
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from tokenguard import faults
+from tokenguard.cache.backing import Backing, News
 from tokenguard.cache.cipher import Cipher
 from tokenguard.cache.eligibility import ineligible
-from tokenguard.cache.entry import Entry, opened, sealed
+from tokenguard.cache.entry import Entry
 from tokenguard.cache.flight import Flight
 from tokenguard.cache.key import fingerprint, key, namespace
-from tokenguard.cache.memory import Memory, label_of
+from tokenguard.cache.memory import Memory
+from tokenguard.cache.plan import Found, Generation, Plan
 from tokenguard.cache.policy import Cache
 from tokenguard.cache.store import CacheStore, Held, Which
 from tokenguard.cache.storing import refusal
-from tokenguard.cache.writer import LEASE_S, Writer
 from tokenguard.call import CacheUse, Call, WholeReply, Wire
 from tokenguard.dialects import Dialect
 
 if TYPE_CHECKING:  # a cache without it does not load it
     from tokenguard.cache.similar import Similar
     from tokenguard.cache.similar.index import Row
-    from tokenguard.cache.similar.lookup import Lookup, Question
+    from tokenguard.cache.similar.lookup import Lookup
 
 POLL_S: Final = 0.02
 """How often to look whether another process has brought the answer."""
@@ -44,77 +45,6 @@ _SPREAD: Final = 0.1
 """By how much of its length a ttl is longer or shorter, so that answers of one moment end at several."""
 
 
-class Plan:
-    """What one call wants of the cache; it goes from lookup to lookup until there is an answer.
-
-    Attributes:
-        key: The key of the answer.
-        namespace: Who may have it.
-        epoch: How often all in that was given up.
-        provider: Whose format the call has: ``openai`` or ``anthropic``.
-        shares: Whether others may be given the answer while it comes.
-        stale: An answer that is too old, but better than none where there will be none.
-        leads: The flight that it leads, for others to wait for.
-        generation: The cache's generation when it was looked into last.
-        question: What it asks, where a similar question may have been answered.
-        audited: The answer to one, to be compared with the provider's.
-    """
-
-    __slots__ = (
-        *("epoch", "key", "namespace", "provider", "shares", "tags", "ttl_s"),
-        *("audited", "generation", "leads", "leased", "question", "stale"),
-    )
-
-    def __init__(
-        self,
-        key: str,
-        namespace: str,
-        tags: tuple[str, ...],
-        ttl_s: float,
-        *,
-        epoch: int = 0,
-        provider: str = "",
-        shares: bool = True,
-    ) -> None:
-        self.key = key
-        self.namespace = namespace
-        self.tags = tags
-        self.ttl_s = ttl_s
-        self.epoch = epoch
-        self.provider = provider
-        self.shares = shares
-        self.question: Question | None = None
-        self.audited: Entry | None = None
-        self.stale: Entry | None = None
-        self.leads: Flight | None = None
-        self.leased = False
-        self.generation: tuple[int, Hashable] | None = None
-
-    @property
-    def store_generation(self) -> Hashable:
-        """The store's part of ``generation``."""
-        return None if self.generation is None else self.generation[1]
-
-
-class Found(NamedTuple):
-    """What a lookup came to.
-
-    Attributes:
-        what: ``hit``: there is an entry. ``lead``: there is nothing; ask, for all who come meanwhile.
-            ``wait``: somebody in this process asks already. ``elsewhere``: somebody in another one does.
-        entry: The answer of a hit.
-        flight: What to wait for.
-    """
-
-    what: Literal["hit", "lead", "wait", "elsewhere"]
-    entry: Entry | None = None
-    flight: Flight | None = None
-    elapsed_ns: int = 0
-    """Nanoseconds since the call started."""
-    similarity: float | None = None
-    """How similar the question is that the entry is the answer to, if it is another one."""
-
-
 class _Named(NamedTuple):
     """A request's key, or why it has none."""
 
@@ -124,22 +54,37 @@ class _Named(NamedTuple):
     reason: str | None = None
 
 
+class _Heard(NamedTuple):
+    """What was invalidated so far, here and in the store."""
+
+    generation: Generation
+    epoch: int
+
+
 class ResponseCache:
     """Answers, kept in memory and in a store.
 
     Args:
         settings: What to cache, and for how long.
         store: Where besides memory.
+        monotonic_ns: A clock that never goes back, in nanoseconds.
 
     Attributes:
-        counts: How many answers were kept (``stored``, or only in memory, as the store was too busy:
-            ``store_busy``) or not (``refused:`` and the reason), and how many entries had to go for others
-            (``evicted:memory``, ``evicted:store``), since it was made. What came of lookups is in receipts
-            and the ledger.
+        counts: How many answers were kept (``stored``, or only in memory, as the store had too much to
+            write already: ``store_busy``) or not (``refused:`` and the reason), how many entries had to go for
+            others (``evicted:memory``, ``evicted:store``), and how often the store took longer than a lookup
+            may (``slow``), or was left alone for that (``left_alone``), since it was made. What came of
+            lookups is in receipts and the ledger.
+        backing: The store, as lookups see it.
         similar: Finds answers to similar questions, where that is wanted.
     """
 
-    def __init__(self, settings: Cache, store: CacheStore | None = None) -> None:
+    def __init__(
+        self,
+        settings: Cache,
+        store: CacheStore | None = None,
+        monotonic_ns: Callable[[], int] = _monotonic_ns,
+    ) -> None:
         self.settings = settings
         self.store = store
         self.counts: Counter[str] = Counter({"stored": 0, "evicted:memory": 0})
@@ -153,33 +98,33 @@ class ResponseCache:
         self._ttl_s, self._stale_ns = settings.ttl_s, int(settings.stale_s * 1e9)
         self._memory = Memory(settings.memory_bytes)
         key = settings.encryption_key
-        self._cipher = None if key is None else Cipher(key)
+        cipher = None if key is None else Cipher(key)
         self._secret = os.urandom(32) if store is None else store.secret
         self.similar = None if settings.similar is None else _lookup(settings.similar, self, self._secret)
         self._names: dict[bytes, _Named] = {}
-        self._epochs: Counter[str] = Counter()
-        self._generation: tuple[int, Hashable] = (0, None)
-        self._generations = 0  # of a cache without a store
+        self._epochs: Counter[str] = Counter()  # of a cache without a store
+        self._generation: Generation = (0, None)
+        self._generations = 0  # of what was invalidated here
         self._flights: dict[str, Flight] = {}
         self._lock = threading.RLock()
-        self._owner = os.urandom(8).hex()
-        self._closed = False
-        self._writer = None if store is None else Writer(store, self._owner)
+        self._timeout_ns = int(settings.lookup_timeout_s * 1e9)
+        self.backing = None
+        if store is not None:
+            self.backing = Backing(store, cipher, self._timeout_ns, monotonic_ns, self.counts)
         if hasattr(os, "register_at_fork"):
             method = weakref.WeakMethod(self._after_fork)
             os.register_at_fork(after_in_child=lambda: (made := method()) and made())
 
     def plan(self, call: Call, dialect: Dialect) -> Plan | None:
-        """What a call wants of the cache; ``None`` where it is to be passed by. Says so in ``call.cache``."""
+        """What a call wants of the cache; ``None`` where it is to be passed by. Says so in ``call.cache``.
+
+        It asks nothing of the store: an event loop may run it.
+        """
         wish, wire = call.cache_wish, call.wire
         if wish.use == "bypass" or wire is None:
             call.cache = CacheUse("bypass", "asked_for" if wish.use == "bypass" else "not_json")
             return None
-        try:
-            named = self._named(call, wire, dialect)
-        except Exception as error:
-            faults.note("cache.epoch", error)
-            named = _Named(reason="store")  # what was given up may not come back
+        named = self._named(call, wire, dialect)
         if named.reason is not None:
             call.cache = CacheUse("bypass", named.reason)
             return None
@@ -196,8 +141,10 @@ class ResponseCache:
             tags,
             ttl_s,
             epoch=named.epoch,
+            keyed=partial(self._key, call, wire, dialect.provider, named.namespace),
             provider=dialect.provider,
             shares=shares,
+            use=call.cache,
         )
 
     def _named(self, call: Call, wire: Wire, dialect: Dialect) -> _Named:
@@ -218,15 +165,11 @@ class ResponseCache:
             return _Named(reason=reason)
         owner = self.settings.namespace or namespace(wire, self._secret)
         epoch = self._epoch(owner)
-        name = key(
-            call,
-            wire,
-            provider=dialect.provider,
-            namespace=owner,
-            epoch=epoch,
-            ignored=self.settings.ignore,
-        )
-        return _Named(name, owner, epoch)
+        return _Named(self._key(call, wire, dialect.provider, owner, epoch), owner, epoch)
+
+    def _key(self, call: Call, wire: Wire, provider: str, owner: str, epoch: int) -> str:
+        ignored = self.settings.ignore
+        return key(call, wire, provider=provider, namespace=owner, epoch=epoch, ignored=ignored)
 
     @property
     def _always(self) -> bool:
@@ -241,8 +184,17 @@ class ResponseCache:
             refresh: Whether what is kept does not count.
             leads: Whether the call will ask the provider where there is nothing.
         """
-        self._hear()
-        plan.generation = self._generation
+        plan.begin(self._timeout_ns, refresh=refresh)
+        heard = self._hear(plan)
+        if isinstance(heard, str):  # nobody knows what was given up, which may not come back
+            self.let_go(plan)
+            plan.generation = None
+            plan.pass_by(heard)
+            return Found("lead")
+        plan.generation = heard.generation
+        if plan.epoch != heard.epoch:
+            self.let_go(plan)
+            plan.move(heard.epoch)
         entry = None if refresh else self._kept(plan, now_ns)
         if entry is not None:
             self.let_go(plan, entry)
@@ -259,43 +211,35 @@ class ResponseCache:
 
     def _kept(self, plan: Plan, now_ns: int) -> Entry | None:
         """The fresh entry of memory or of the store; one that is not fresh any more is noted in the plan."""
-        entry = self._memory.get(plan.key)
+        entry = self._remembered(plan.generation, plan.key)
         if entry is None or entry.expires_ns <= now_ns:
             entry = self._stored(plan, plan.key) or entry
         if entry is None:
             return None
         if entry.expires_ns > now_ns:
-            if self._writer is not None:
-                self._writer.used(plan.key)
+            if self.backing is not None:
+                self.backing.used(plan.key)
             return entry
         if now_ns < entry.expires_ns + self._stale_ns:
             plan.stale = entry
         return None
 
     def _stored(self, plan: Plan, key: str) -> Entry | None:
-        entry = self.read(plan, key)
+        entry = None if self.backing is None else self.backing.read(plan, key)
         return entry if entry is not None and self._remember(plan, entry) else None
 
-    def read(self, plan: Plan, key: str) -> Entry | None:
-        """What is in the store under a key, for a plan that is in the same namespace."""
-        if self.store is None:
-            return None
-        try:
-            blob = self.store.get(key)
-            if blob is None:
-                return None
-            if self._cipher is not None:
-                blob = self._cipher.decrypted(blob, key, plan.namespace)
-            return opened(blob, key, self._secret)
-        except Exception as error:
-            faults.note("cache.get", error)
-            return None
+    def _remembered(self, heard: Generation | None, key: str) -> Entry | None:
+        """What is in memory under a key, for who has just heard that nothing of it was invalidated."""
+        with self._lock:
+            return self._memory.get(key) if heard == self._generation else None
 
     def _remember(self, plan: Plan, entry: Entry) -> bool:
-        """Keep an entry in memory, unless something was removed since the plan last heard of it."""
-        with self._lock:  # from hearing to keeping: nothing may be removed in between
-            self._hear()
-            if plan.generation != self._generation:
+        """Keep an entry in memory, unless something was invalidated since the plan heard of it.
+
+        What another process invalidated may not have been heard of yet. It is before memory is read again.
+        """
+        with self._lock:
+            if plan.generation != self._generation or self._generation[0] != self._generations:
                 return False
             evicted = self._memory.put(entry)
             if evicted:
@@ -304,32 +248,31 @@ class ResponseCache:
 
     def _lease(self, plan: Plan, now_ns: int) -> Found:
         """Lead among the processes, too; or learn that another one does, or has just done so."""
-        if self.store is None or self._writer is None:
+        taken = None if self.backing is None else self.backing.lease(plan)
+        if self.backing is None or taken is None:
             return Found("lead")
-        try:
-            if not self.store.acquire(plan.key, self._owner, LEASE_S):
-                return Found("elsewhere")
-        except Exception as error:
-            faults.note("cache.lease", error)
-            return Found("lead")
+        if not taken:
+            return Found("elsewhere")
         plan.leased = True
         entry = self._kept(plan, now_ns)  # it may have come between our looking and our lease
         if entry is not None:
             self.let_go(plan, entry)
             return Found("hit", entry)
-        self._writer.keep_up(plan.key)
+        self.backing.keep_up(plan.key)
         return Found("lead")
 
     def fresh(self, plan: Plan, key: str, now_ns: int) -> Entry | None:
         """The fresh answer to another question, for a plan that is in the same namespace."""
-        self._hear()
-        entry = self._memory.get(key)
+        heard = self._hear(plan)
+        if isinstance(heard, str) or plan.epoch != heard.epoch:
+            return None
+        entry = self._remembered(heard.generation, key)
         if entry is None or entry.expires_ns <= now_ns:
             entry = self._stored(plan, key)
         if entry is None or entry.expires_ns <= now_ns or entry.namespace != plan.namespace:
             return None
-        if self._writer is not None:
-            self._writer.used(key)
+        if self.backing is not None:
+            self.backing.used(key)
         return entry
 
     def entry(self, call: Call, plan: Plan, reply: WholeReply, now_ns: int) -> Entry | None:
@@ -343,6 +286,9 @@ class ResponseCache:
             reply: The answer.
             now_ns: The time, Unix nanoseconds.
         """
+        if plan.generation is None:  # nobody knows what was invalidated since
+            self.counts[f"refused:{call.cache.reason if call.cache is not None else 'store'}"] += 1
+            return None
         settings = self.settings
         reason = refusal(
             call,
@@ -351,12 +297,15 @@ class ResponseCache:
             max_bytes=settings.max_entry_bytes,
             validate=settings.validate,
         )
-        self._hear()
+        if self.backing is None or self.backing.quick:
+            plan.left_ns = self._timeout_ns
+            self._hear(plan)
         if reason is None and plan.generation != self._generation:
             reason = "invalidated"
         if reason is not None:
             self.counts["refused:" + reason] += 1
-        if call.cache is not None:
+        plan.keeps = reason is None
+        if call.cache is not None and call.cache.status != "bypass":
             call.cache.reason = reason
         if reply.body is None or reason in ("status", "unfinished", "too_large", "error"):
             return None
@@ -381,10 +330,9 @@ class ResponseCache:
         if keeps:
             kept = "stored"
             self._remember(plan, entry)
-            if self.store is not None and self._writer is not None:
+            if self.backing is not None:
                 keep_s = plan.ttl_s * (1 + _SPREAD) + self._stale_ns / 1e9
-                write = partial(self._write, self.store, entry, keep_s, plan.store_generation)
-                if not self._writer.do(write, entry.size):
+                if not self.backing.write(entry, keep_s, plan.store_generation):
                     kept = "store_busy"
             self.counts[kept] += 1
             self._note(plan, entry)
@@ -397,22 +345,14 @@ class ResponseCache:
         if plan.audited is not None:
             self.similar.audited(plan.audited, entry)
         row = self.similar.note(plan.question, entry)
-        if row is not None and self.store is not None and self._writer is not None:
-            write = partial(self._write_page, self.similar, self.store, plan, row)
-            if not self._writer.do(write, row.size):
+        if row is not None and self.backing is not None:
+            write = partial(self._write_page, self.similar, self.backing, plan, row)
+            if not self.backing.do(write, row.size):
                 self.counts["index_busy"] += 1
 
-    def _write_page(self, similar: Lookup, store: CacheStore, plan: Plan, row: Row) -> None:
+    def _write_page(self, similar: Lookup, backing: Backing, plan: Plan, row: Row) -> None:
         page = similar.page(plan, row)
-        self._write(store, page, (page.expires_ns - row.stored_ns) / 1e9, plan.store_generation)
-
-    def _write(self, store: CacheStore, entry: Entry, keep_s: float, generation: Hashable) -> None:
-        blob = sealed(entry, self._secret)
-        if self._cipher is not None:
-            blob = self._cipher.encrypted(blob, entry.key, entry.namespace)
-        evicted = store.set(label_of(entry), blob, keep_s, generation)
-        if evicted:
-            self.counts["evicted:store"] += evicted
+        backing.write_now(page, (page.expires_ns - row.stored_ns) / 1e9, plan.store_generation)
 
     def let_go(self, plan: Plan, entry: Entry | None = None, similarity: float | None = None) -> None:
         """Wait for nothing and lead nobody any more; whoever follows gets ``entry``, or asks for itself."""
@@ -422,9 +362,9 @@ class ResponseCache:
                 if self._flights.get(plan.key) is flight:
                     del self._flights[plan.key]
             flight.land(entry, similarity)
-        if plan.leased and self._writer is not None:
+        if plan.leased and self.backing is not None:
             plan.leased = False
-            self._writer.give_back(plan.key)
+            self.backing.give_back(plan.key)
 
     def invalidate(
         self,
@@ -442,8 +382,9 @@ class ResponseCache:
         which = Which(tag, model, namespace, stored_before_ns)
         whole = namespace is not None and which == Which(namespace=namespace)
         if namespace is not None and whole:
-            self._epochs[namespace] += 1
-            if self.store is not None:
+            if self.store is None:
+                self._epochs[namespace] += 1
+            else:
                 self.store.end_epoch(namespace)
         with self._lock:
             self._generations += 1
@@ -457,56 +398,48 @@ class ResponseCache:
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until everything is in the store; False if that took too long."""
-        return self._writer.flush(timeout_s) if self._writer is not None else True
+        return True if self.backing is None else self.backing.flush(timeout_s)
 
     def close(self) -> None:
         """Write what is left, and let go of the store."""
-        self._closed = True
-        if self._writer is not None:
-            self._writer.close()
-        if self.store is not None:
-            self.store.close()
+        if self.backing is not None:
+            self.backing.close()
 
     def held(self) -> Iterator[Held]:
         """What memory, the index of similar questions and the store have at present. Never raises."""
         yield Held("memory", id(self), len(self._memory), self._memory.bytes)
         if self.similar is not None:
             yield Held("index", id(self), len(self.similar.index), self.similar.index.bytes)
-        try:
-            # What is closed would be opened again.
-            there = None if self.store is None or self._closed else self.store.held()
-        except Exception as error:
-            faults.note("cache.held", error)
-            return
+        there = None if self.backing is None else self.backing.held()
         if there is not None:
             yield there
 
-    def _hear(self) -> None:
-        """Hear of what was invalidated, here or in another process: then memory may not be trusted."""
-        try:
-            news = None if self.store is None else self.store.generation()
-        except Exception as error:
-            faults.note("cache.generation", error)
-            news = object()  # nobody knows: trust nothing
+    def _hear(self, plan: Plan) -> _Heard | Literal["slow", "store"]:
+        """Hear of what was invalidated, here or in another process; or why nobody can tell."""
+        news = News(None, self._epochs[plan.namespace]) if self.backing is None else self.backing.news(plan)
+        if isinstance(news, str):
+            return news
         with self._lock:
-            now = (self._generations, news)
+            now = (self._generations, news.generation)
             if now != self._generation:
                 self._generation = now
-                if self.store is not None:
+                if self.backing is not None:
                     self._memory.clear()
                     if self.similar is not None:
                         self.similar.index.forget()
+        return _Heard(now, news.epoch)
 
     def _epoch(self, owner: str) -> int:
-        return self._epochs[owner] if self.store is None else self.store.epoch(owner)
+        """How often a namespace was given up, as far as was heard last."""
+        return self._epochs[owner] if self.backing is None else self.backing.epoch(owner)
 
     def _after_fork(self) -> None:
         """The calls under way are the original's."""
-        self._flights, self._lock, self._owner = {}, threading.RLock(), os.urandom(8).hex()
+        self._flights, self._lock = {}, threading.RLock()
         if self.similar is not None:
             self.similar.index.after_fork()
-        if self._writer is not None:
-            self._writer.after_fork(self._owner)
+        if self.backing is not None:
+            self.backing.after_fork()
 
 
 def _lookup(settings: Similar, cache: ResponseCache, secret: bytes) -> Lookup:

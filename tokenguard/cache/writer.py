@@ -68,6 +68,10 @@ class Writer:
             self._leases.add(name)
             self._start()
 
+    def keeps_up(self, name: str) -> bool:
+        """Whether a lease is being prolonged."""
+        return name in self._leases
+
     def give_back(self, name: str) -> None:
         """Give a lease back, once all that was asked for before is done."""
         self._leases.discard(name)

@@ -226,6 +226,10 @@ class CacheTable(PolicyTable):
         "60s",
         description="For how long they wait before they ask for themselves.",
     )
+    lookup_timeout: Annotated[Length, _LENGTH] = Field(
+        "20ms",
+        description="How long a lookup may take in the store, before the call goes on without it.",
+    )
 
     def made(self) -> Cache:
         """The settings of the cache.

@@ -27,8 +27,8 @@ from tokenguard.cache.cassette.recording import (
 from tokenguard.cache.cassette.scrub import credentials_in
 from tokenguard.cache.cassette.tape import Tape
 from tokenguard.cache.entry import Entry
+from tokenguard.cache.plan import Found, Plan
 from tokenguard.cache.policy import Cache
-from tokenguard.cache.responses import Found, Plan
 from tokenguard.call import Answered, CacheUse, Call, WholeReply
 from tokenguard.dialects import Dialect
 from tokenguard.errors import CassetteMissError, ConfigError

@@ -14,7 +14,8 @@ from typing import Final
 from tokenguard import faults
 from tokenguard.cache.entry import Entry
 from tokenguard.cache.key import scope
-from tokenguard.cache.responses import Found, Plan, ResponseCache
+from tokenguard.cache.plan import Found, Plan
+from tokenguard.cache.responses import ResponseCache
 from tokenguard.cache.similar.gates import VERSION as GATE
 from tokenguard.cache.similar.gates import Marks, features, marks
 from tokenguard.cache.similar.index import Index, Row, normalised, page_body
@@ -78,7 +79,10 @@ class Lookup:
 
     def asks(self, call: Call, plan: Plan) -> bool:
         """Whether a call has a question that others may have asked alike; it is then in the plan."""
-        plan.question = None if call.wire is None else self._question(call, call.wire, plan)
+        if call.wire is None or plan.generation is None or plan.left_ns <= 0:
+            plan.question = None  # nobody would know, or hear in time, what was invalidated
+        else:
+            plan.question = self._question(call, call.wire, plan)
         return plan.question is not None
 
     def _question(self, call: Call, wire: Wire, plan: Plan) -> Question | None:
@@ -141,7 +145,12 @@ class Lookup:
 
     def _stored(self, plan: Plan, key: str) -> bytes | None:
         """A page of the index, from the store."""
-        entry = self._cache.read(plan, key)
+        entry = None if self._cache.backing is None else self._cache.backing.read(plan, key)
+        return None if entry is None else entry.body
+
+    def _loaded(self, plan: Plan, key: str) -> bytes | None:
+        """The same in the background."""
+        entry = None if self._cache.backing is None else self._cache.backing.load(plan, key)
         return None if entry is None else entry.body
 
     def _vector(self, text: str, now_ns: int) -> bytes | None:
@@ -189,7 +198,7 @@ class Lookup:
         """
         if plan.question is None:
             raise TypeError("it has no question")
-        page = self.index.merged(plan.question.scope, row, row.stored_ns, partial(self._stored, plan))
+        page = self.index.merged(plan.question.scope, row, row.stored_ns, partial(self._loaded, plan))
         return Entry(
             key=page.key,
             stored_ns=min(one.stored_ns for one in page.rows.values()),
