@@ -220,8 +220,8 @@ def _may_be_stale(outcome: Reply | Failure | CacheMissError) -> bool:
 def wanted(
     attempt: Attempt, reply: Reply, plan: Plan | None, policies: Policies
 ) -> Generator[Effect, Any, Reply | Failure]:
-    """A reply that nobody has to read here, read all the same where a cassette is to have it."""
-    if plan is None or policies.cache is None or not policies.cache.takes_all or reply.redirects:
+    """A reply that nobody else has to read, read all the same where a cassette or the cache wants it."""
+    if plan is None or policies.cache is None or reply.redirects or not policies.cache.takes(reply.status):
         return reply
     body: Body | Failure = yield Read(reply)
     if isinstance(body, Failure):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tokenguard.cache.eligibility import CACHEABLE, CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, RESPONSES, RULES
 from tokenguard.cache.key import IGNORED, IGNORED_HEADER_PREFIXES, IGNORED_HEADERS, IGNORED_OF_STREAM
+from tokenguard.cache.negative import LASTING
 from tokenguard.cache.storing import REFUSALS, WHOLE
 
 PAGE = Path(__file__).parents[2] / "docs" / "concepts" / "caching.md"
@@ -31,6 +32,7 @@ def sections() -> dict[str, str]:
         "rules": "\n".join([_HEAD_OF_RULES, *_rules()]),
         "refusals": "\n".join([_HEAD_OF_REFUSALS, *(f"| `{name}` | {what} |" for name, what in REFUSALS)]),
         "whole": "\n".join([_HEAD_OF_WHOLE, *(f"| {NAMES[one]} | {_code(WHOLE[one])} |" for one in WHOLE)]),
+        "lasting": "\n".join([_HEAD_OF_LASTING, *_lasting()]),
         "ignored": "\n".join(_ignored()),
     }
 
@@ -47,6 +49,7 @@ def written(page: str) -> str:
 
 _HEAD_OF_RULES = '| Reason | Of | What | With `mode="always"` |\n| --- | --- | --- | --- |'
 _HEAD_OF_REFUSALS = "| Reason | What |\n| --- | --- |"
+_HEAD_OF_LASTING = "| Status | By | What it says | What that means |\n| --- | --- | --- | --- |"
 _HEAD_OF_WHOLE = "| Format | How a whole answer ends |\n| --- | --- |"
 
 
@@ -54,6 +57,13 @@ def _rules() -> Iterable[str]:
     for rule in RULES:
         formats = ", ".join(NAMES[dialect] for dialect in rule.dialects)
         yield f"| `{rule.reason}` | {formats} | {rule.what} | {'answered' if rule.lifted else ''} |"
+
+
+def _lasting() -> Iterable[str]:
+    for one in LASTING:
+        says = f"{one.value} …" if one.field == "message" else one.value
+        ticks = "``" if "`" in says else "`"
+        yield f"| {one.status} | {one.who} | `{one.field}`: {ticks}{says}{ticks} | {one.what} |"
 
 
 def _ignored() -> Iterable[str]:

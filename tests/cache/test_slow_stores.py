@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +16,7 @@ import tokenguard
 from tests.cache.conftest import Cached, HandClock
 from tests.cache.embedders import Words
 from tests.cache.stores import Slow, label
+from tests.cache.test_flights import followers, until
 from tests.transport.clients import GPT, HELLO, achat, chat
 from tokenguard import Cache, CacheMissError, ConfigError, Guard, Receipt, Similar, faults
 from tokenguard.cache.disk import DiskStore
@@ -74,16 +74,6 @@ def leave_alone(guard: Guard, client: Any, store: Slow, takes: dict[str, float])
     for n in range(LATE_IN_A_ROW):
         assert use(guard, client, seed=1000 + n) == ("bypass", "slow")
     assert guard.flush()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for another thread to come so far."""
-    ticks = threading.Event()
-    for _ in range(10_000):
-        if condition():
-            return
-        ticks.wait(0.001)
-    raise AssertionError("it never came so far")
 
 
 # Late
@@ -338,9 +328,7 @@ def test_one_call_for_all_of_a_process_who_ask_at_once(
     provider.fault(header_delay=FOREVER)
     with ThreadPoolExecutor(4) as pool:
         calls = [pool.submit(gpt, client) for _ in range(4)]
-        assert guard.cache is not None
-        flights = guard.cache._flights  # type: ignore[attr-defined]
-        until(lambda: sum(len(flight._wakers) for flight in list(flights.values())) == 3)
+        until(lambda: followers(guard) == 3)
         provider.wait_for(1)
         provider.release()
         assert len({call.result().to_json() for call in calls}) == 1

@@ -43,8 +43,6 @@ class Answers(Protocol):
         wait_s: For how long a call waits for another that asks the same.
         poll_s: How often it looks, meanwhile, where that is in another process.
         may_block: Whether a lookup may take as long as a network does; an event loop then uses a thread.
-        takes_all: Whether it wants the answers, too, that no other policy has to read: refusals (4xx), and
-            what is neither JSON nor a stream.
         missed: What is raised for a call that cannot be answered, given the call, its plan, and what it is
             called where that is an endpoint we do not know. ``None``: the provider is asked, as a rule.
         similar: Answers to similar questions, where those are wanted.
@@ -55,7 +53,6 @@ class Answers(Protocol):
     wait_s: float
     poll_s: float
     may_block: bool
-    takes_all: bool
 
     @property
     def similar(self) -> Resembling | None:
@@ -73,6 +70,13 @@ class Answers(Protocol):
 
     def find(self, plan: Plan, now_ns: int, *, refresh: bool = False, leads: bool = True) -> Found:
         """Look an answer up."""
+        ...
+
+    def takes(self, status: int) -> bool:
+        """Whether it wants replies of a status that nobody else has to read.
+
+        Those are refusals (4xx), and what is neither JSON nor a stream.
+        """
         ...
 
     def entry(self, call: Call, plan: Plan, reply: WholeReply, now_ns: int) -> Entry | None:

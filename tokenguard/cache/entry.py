@@ -53,6 +53,11 @@ class Entry(NamedTuple):
         return self.content_type.startswith(("text/event-stream", "application/vnd.amazon.eventstream"))
 
     @property
+    def refuses(self) -> bool:
+        """Whether it is a refusal (4xx) and no answer."""
+        return self.status >= 400
+
+    @property
     def size(self) -> int:
         """About how many bytes of memory it takes."""
         return len(self.body) + 2048

@@ -22,6 +22,7 @@ class Plan:
     Attributes:
         key: The key of the answer.
         namespace: Who may have it.
+        asker: Whose credential it is.
         epoch: How often all in that was given up, as far as the key knows.
         keyed: Gives the key for another epoch.
         provider: Whose format the call has: ``openai`` or ``anthropic``.
@@ -37,7 +38,7 @@ class Plan:
     """
 
     __slots__ = (
-        *("epoch", "key", "keyed", "namespace", "provider", "shares", "tags", "ttl_s"),
+        *("asker", "epoch", "key", "keyed", "namespace", "provider", "shares", "tags", "ttl_s"),
         *("audited", "generation", "keeps", "leads", "leased", "left_ns", "question", "stale", "use"),
     )
 
@@ -48,6 +49,7 @@ class Plan:
         tags: tuple[str, ...],
         ttl_s: float,
         *,
+        asker: str | None = None,
         epoch: int = 0,
         keyed: Callable[[int], str] | None = None,
         provider: str = "",
@@ -58,6 +60,7 @@ class Plan:
         self.namespace = namespace
         self.tags = tags
         self.ttl_s = ttl_s
+        self.asker = namespace if asker is None else asker
         self.epoch = epoch
         self.keyed = keyed
         self.provider = provider

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from tokenguard.cache.key import MAY_IGNORE
+from tokenguard.cache.negative import LONGEST_S
 from tokenguard.cache.store import CacheStore
 from tokenguard.durations import Duration, seconds
 from tokenguard.errors import ConfigError
@@ -40,6 +41,9 @@ class Cache:
         tags: What the answers can be invalidated by.
         stale_if_error: For how long after its ``ttl`` an answer is still good enough where the provider
             is overloaded or out of reach. ``None``: never.
+        negative_ttl: For how long a refusal is given again that the same request would get once more: it is
+            too long, there is no such model, or it may not be used. In memory; a minute at most. ``None``:
+            each time, the provider is asked.
         max_bytes: How much the store may take.
         memory_bytes: How much may be kept in memory, in front of the store.
         max_entry_bytes: The largest answer that is kept.
@@ -60,6 +64,7 @@ class Cache:
     namespace: str | None = None
     tags: tuple[str, ...] = ()
     stale_if_error: Duration | None = None
+    negative_ttl: Duration | None = None
     max_bytes: int = 2**30
     memory_bytes: int = 64 * 2**20
     max_entry_bytes: int = 4 * 2**20
@@ -102,6 +107,11 @@ class Cache:
         seconds(self.wait, "Cache(wait)")
         if self.stale_if_error is not None:
             seconds(self.stale_if_error, "Cache(stale_if_error)")
+        if self.negative_ttl is not None and not 0 < self.negative_ttl_s <= LONGEST_S:
+            raise ConfigError(
+                f"Cache(negative_ttl={self.negative_ttl!r}): give more than 0, and at most "
+                f"'{LONGEST_S:.0f}s': what was refused may be allowed by then. Or leave it out"
+            )
 
     def _check_names(self, name: str, known: tuple[str, ...] | None) -> None:
         values = getattr(self, name)
@@ -128,6 +138,11 @@ class Cache:
     def lookup_timeout_s(self) -> float:
         """``lookup_timeout`` in seconds."""
         return seconds(self.lookup_timeout, "Cache(lookup_timeout)")
+
+    @property
+    def negative_ttl_s(self) -> float:
+        """``negative_ttl`` in seconds; 0 where no refusal is kept."""
+        return 0.0 if self.negative_ttl is None else seconds(self.negative_ttl, "Cache(negative_ttl)")
 
     @property
     def stale_s(self) -> float:

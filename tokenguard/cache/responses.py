@@ -23,6 +23,7 @@ from tokenguard.cache.entry import Entry
 from tokenguard.cache.flight import Flight
 from tokenguard.cache.key import fingerprint, key, namespace
 from tokenguard.cache.memory import Memory
+from tokenguard.cache.negative import STATUSES, Negative, is_lasting
 from tokenguard.cache.plan import Found, Generation, Plan
 from tokenguard.cache.policy import Cache
 from tokenguard.cache.store import CacheStore, Held, Which
@@ -52,6 +53,7 @@ class _Named(NamedTuple):
     namespace: str = ""
     epoch: int = 0
     reason: str | None = None
+    asker: str = ""
 
 
 class _Heard(NamedTuple):
@@ -71,10 +73,10 @@ class ResponseCache:
 
     Attributes:
         counts: How many answers were kept (``stored``, or only in memory, as the store had too much to
-            write already: ``store_busy``) or not (``refused:`` and the reason), how many entries had to go for
-            others (``evicted:memory``, ``evicted:store``), and how often the store took longer than a lookup
-            may (``slow``), or was left alone for that (``left_alone``), since it was made. What came of
-            lookups is in receipts and the ledger.
+            write already: ``store_busy``), refusals for a moment (``negative``), or neither (``refused:`` and
+            the reason); how many entries had to go for others (``evicted:memory``, ``evicted:store``); and how
+            often the store took longer than a lookup may (``slow``), or was left alone for that
+            (``left_alone``), since it was made. What came of lookups is in receipts and the ledger.
         backing: The store, as lookups see it.
         similar: Finds answers to similar questions, where that is wanted.
     """
@@ -93,10 +95,10 @@ class ResponseCache:
         self.wait_s = settings.wait_s
         self.poll_s = POLL_S
         self.may_block = store is not None and store.may_block
-        self.takes_all = False
         self.missed = None
         self._ttl_s, self._stale_ns = settings.ttl_s, int(settings.stale_s * 1e9)
         self._memory = Memory(settings.memory_bytes)
+        self._negative = Negative(settings.negative_ttl_s) if settings.negative_ttl_s else None
         key = settings.encryption_key
         cipher = None if key is None else Cipher(key)
         self._secret = os.urandom(32) if store is None else store.secret
@@ -140,6 +142,7 @@ class ResponseCache:
             named.namespace,
             tags,
             ttl_s,
+            asker=named.asker,
             epoch=named.epoch,
             keyed=partial(self._key, call, wire, dialect.provider, named.namespace),
             provider=dialect.provider,
@@ -163,9 +166,10 @@ class ResponseCache:
         reason = ineligible(call, always=self._always)
         if reason is not None:
             return _Named(reason=reason)
-        owner = self.settings.namespace or namespace(wire, self._secret)
+        asker = namespace(wire, self._secret)
+        owner = self.settings.namespace or asker
         epoch = self._epoch(owner)
-        return _Named(self._key(call, wire, dialect.provider, owner, epoch), owner, epoch)
+        return _Named(self._key(call, wire, dialect.provider, owner, epoch), owner, epoch, asker=asker)
 
     def _key(self, call: Call, wire: Wire, provider: str, owner: str, epoch: int) -> str:
         ignored = self.settings.ignore
@@ -195,9 +199,9 @@ class ResponseCache:
         if plan.epoch != heard.epoch:
             self.let_go(plan)
             plan.move(heard.epoch)
-        entry = None if refresh else self._kept(plan, now_ns)
+        entry = None if refresh else self._kept(plan, now_ns) or self._refused(plan, now_ns)
         if entry is not None:
-            self.let_go(plan, entry)
+            self._land(plan, entry)
             return Found("hit", entry)
         if not leads or refresh or not plan.shares:
             return Found("lead")
@@ -233,14 +237,24 @@ class ResponseCache:
         with self._lock:
             return self._memory.get(key) if heard == self._generation else None
 
+    def _refused(self, plan: Plan, now_ns: int) -> Entry | None:
+        """The refusal that the same request got a moment ago."""
+        if self._negative is None:
+            return None
+        with self._lock:
+            return self._negative.get(plan, now_ns) if plan.generation == self._generation else None
+
     def _remember(self, plan: Plan, entry: Entry) -> bool:
-        """Keep an entry in memory, unless something was invalidated since the plan heard of it.
+        """Keep an entry or a refusal in memory, unless something was invalidated since the plan heard of it.
 
         What another process invalidated may not have been heard of yet. It is before memory is read again.
         """
         with self._lock:
             if plan.generation != self._generation or self._generation[0] != self._generations:
                 return False
+            if entry.refuses and self._negative is not None:
+                self._negative.put(plan, entry)
+                return True
             evicted = self._memory.put(entry)
             if evicted:
                 self.counts["evicted:memory"] += evicted
@@ -275,6 +289,10 @@ class ResponseCache:
             self.backing.used(key)
         return entry
 
+    def takes(self, status: int) -> bool:
+        """Whether it keeps some refusals of this status."""
+        return self._negative is not None and status in STATUSES
+
     def entry(self, call: Call, plan: Plan, reply: WholeReply, now_ns: int) -> Entry | None:
         """The answer as an entry, for those who wait for it; ``None`` if it is no whole answer.
 
@@ -297,6 +315,8 @@ class ResponseCache:
             max_bytes=settings.max_entry_bytes,
             validate=settings.validate,
         )
+        if reason == "status" and self._negative is not None and is_lasting(call, reply):
+            reason = None
         if self.backing is None or self.backing.quick:
             plan.left_ns = self._timeout_ns
             self._hear(plan)
@@ -309,11 +329,10 @@ class ResponseCache:
             call.cache.reason = reason
         if reply.body is None or reason in ("status", "unfinished", "too_large", "error"):
             return None
-        spread = 1 + _SPREAD * (int(plan.key[:8], 16) / 2**31 - 1)
         return Entry(
             key=plan.key,
             stored_ns=now_ns,
-            expires_ns=now_ns + int(plan.ttl_s * spread * 1e9),
+            expires_ns=self._expires_ns(plan, reply.status, now_ns),
             status=reply.status,
             content_type=reply.kind,
             body=reply.body,
@@ -325,18 +344,33 @@ class ResponseCache:
             tags=plan.tags,
         )
 
+    def _expires_ns(self, plan: Plan, status: int, now_ns: int) -> int:
+        if status != 200 and self._negative is not None:
+            return self._negative.expires_ns(plan, now_ns)
+        spread = 1 + _SPREAD * (int(plan.key[:8], 16) / 2**31 - 1)
+        return now_ns + int(plan.ttl_s * spread * 1e9)
+
     def put(self, plan: Plan, entry: Entry, *, keeps: bool) -> None:
         """Give an answer to all who wait for it, and keep it. Never waits for the store."""
         if keeps:
-            kept = "stored"
             self._remember(plan, entry)
-            if self.backing is not None:
-                keep_s = plan.ttl_s * (1 + _SPREAD) + self._stale_ns / 1e9
-                if not self.backing.write(entry, keep_s, plan.store_generation):
-                    kept = "store_busy"
-            self.counts[kept] += 1
-            self._note(plan, entry)
-        self.let_go(plan, entry)
+            if entry.refuses:
+                self.counts["negative"] += 1
+            else:
+                self.counts[self._written(plan, entry)] += 1
+                self._note(plan, entry)
+        self._land(plan, entry)
+
+    def _written(self, plan: Plan, entry: Entry) -> str:
+        """Have the store keep an entry, too; gives what is to be counted."""
+        if self.backing is None:
+            return "stored"
+        keep_s = plan.ttl_s * (1 + _SPREAD) + self._stale_ns / 1e9
+        return "stored" if self.backing.write(entry, keep_s, plan.store_generation) else "store_busy"
+
+    def _land(self, plan: Plan, entry: Entry) -> None:
+        """Give an entry to all who wait for it; but not what one credential may not do to another one."""
+        self.let_go(plan, None if entry.refuses and plan.asker != plan.namespace else entry)
 
     def _note(self, plan: Plan, entry: Entry) -> None:
         """Note which question was answered, for similar ones."""
@@ -389,6 +423,8 @@ class ResponseCache:
         with self._lock:
             self._generations += 1
             removed = self._memory.remove(which)
+            if self._negative is not None:
+                removed += self._negative.remove(which)
         if self.store is not None and not whole:
             self.flush()  # what still waits to be written is to be removed, too
             removed = self.store.remove(which)
@@ -425,6 +461,8 @@ class ResponseCache:
                 self._generation = now
                 if self.backing is not None:
                     self._memory.clear()
+                    if self._negative is not None:
+                        self._negative.clear()
                     if self.similar is not None:
                         self.similar.index.forget()
         return _Heard(now, news.epoch)

@@ -190,6 +190,12 @@ class CacheTable(PolicyTable):
         description="For how long after its `ttl` an answer is still good enough where the provider is "
         "overloaded or out of reach.",
     )
+    negative_ttl: Annotated[
+        Length | None, Must('a length of time of at most "60s", or a number of seconds', default="not at all")
+    ] = Field(
+        None,
+        description="For how long a refusal is given again that the same request would get once more.",
+    )
     max_bytes: Annotated[Count, _BYTES] = Field(
         _CACHE.max_bytes, description="How much the store may take; a disk, at least 4 MiB."
     )

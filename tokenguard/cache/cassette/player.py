@@ -78,7 +78,7 @@ class Cassette:
         self.counts: Counter[str] = Counter()
         self.wait_s = self.poll_s = 0.0
         self.may_block = False
-        self.takes_all, self.similar = True, None
+        self.similar = None
         self.missed = self._missed if settings.mode == "replay" else None
         self._tape = Tape(settings.store)
         self._lock = threading.RLock()
@@ -131,6 +131,10 @@ class Cassette:
             self._played[plan.key] += 1
             self.counts["played"] += 1
             return Found("hit", self._last.entry(wanted.dialect, key=plan.key))
+
+    def takes(self, status: int) -> bool:  # noqa: ARG002
+        """Whatever is answered is recorded."""
+        return True
 
     def entry(self, call: Call, plan: Plan, reply: WholeReply, now_ns: int) -> Entry | None:
         """The answer as it will be played; ``None`` if it is not to be recorded. ``call.cache`` says why."""
