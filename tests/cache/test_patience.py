@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -156,5 +157,33 @@ def test_a_fork_has_threads_of_its_own(tmp_path: Path, clock: HandClock) -> None
         if not child:
             led = cache.find(Plan("o" * 64, "n", (), 60.0), 0)
             os._exit(0 if led.what == "lead" and cache.counts["slow"] == 0 else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        cache.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+def test_a_fork_waits_for_no_lock_of_its_original(tmp_path: Path, clock: HandClock) -> None:
+    """Whoever held it when the process was copied is not there to give it back."""
+    with closing(Slow(tmp_path / "answers", clock)) as store:
+        cache = ResponseCache(Cache(lookup_timeout="20ms", negative_ttl="30s"), store, clock.monotonic_ns)
+        assert cache.backing is not None
+        assert cache._negative is not None
+        held, over = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with cache._memory._lock, cache._negative._memory._lock, cache.backing._news._lock, cache._lock:  # type: ignore[union-attr]
+                held.set()
+                over.wait(LONG_S)
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        assert held.wait(LONG_S)
+        child = os.fork()
+        if not child:
+            signal.alarm(30)
+            store.takes = {"generation": 1.0}
+            os._exit(0 if cache.find(plan(), 0).what == "lead" else 1)
+        over.set()
+        holder.join()
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         cache.close()

@@ -206,5 +206,7 @@ class Backing:
         """In a copy of the process: leases, threads and what waits to be written are the original's."""
         self._owner = os.urandom(8).hex()
         self._writer.after_fork(self._owner)
+        for patience in (self._news, self._entries, self._leases):
+            patience.after_fork()
         if self._aside is not None:
             self._aside.after_fork()

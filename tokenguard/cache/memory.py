@@ -69,6 +69,10 @@ class Memory:
             self._entries.clear()
             self.bytes = 0
 
+    def after_fork(self) -> None:
+        """Whoever held the lock is not here."""
+        self._lock = threading.RLock()
+
 
 def label_of(entry: Entry) -> Label:
     """What can be seen of an entry from outside."""

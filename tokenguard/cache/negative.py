@@ -125,7 +125,7 @@ def _error(body: bytes) -> Json:
 
 
 class Negative:
-    """Refusals, kept in memory for a moment. Whoever shares a cache must see to it that one thread does so.
+    """Refusals, kept in memory for a moment. Safe to share between threads.
 
     Args:
         ttl_s: For how long, in seconds.
@@ -155,6 +155,10 @@ class Negative:
     def clear(self) -> None:
         """Remove all."""
         self._memory.clear()
+
+    def after_fork(self) -> None:
+        """Whoever held the lock is not here."""
+        self._memory.after_fork()
 
 
 def _name(plan: Plan) -> str:

@@ -123,6 +123,10 @@ class Patience:
             else:
                 self._was_quick()
 
+    def after_fork(self) -> None:
+        """Whoever held the lock is not here."""
+        self._lock = threading.Lock()
+
     def _asked(self, work: Callable[[float], T], left_s: float, undo: Callable[[T], object] | None) -> T:
         if self._aside is None:
             return work(left_s)

@@ -474,6 +474,9 @@ class ResponseCache:
     def _after_fork(self) -> None:
         """The calls under way are the original's."""
         self._flights, self._lock = {}, threading.RLock()
+        self._memory.after_fork()
+        if self._negative is not None:
+            self._negative.after_fork()
         if self.similar is not None:
             self.similar.index.after_fork()
         if self.backing is not None:
