@@ -74,7 +74,7 @@ class ResponseCache:
     Attributes:
         counts: How many answers were kept (``stored``, or only in memory, as the store had too much to
             write already: ``store_busy``), refusals for a moment (``negative``), or neither (``refused:`` and
-            the reason); how many entries had to go for others (``evicted:memory``, ``evicted:store``); and how
+            the reason); how many entries had to go for others (``evicted:memory``, ``evicted:store``); how
             often the store took longer than a lookup may (``slow``), or was left alone for that
             (``left_alone``), since it was made. What came of lookups is in receipts and the ledger.
         backing: The store, as lookups see it.
