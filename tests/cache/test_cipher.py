@@ -13,25 +13,27 @@ from hypothesis import strategies as st
 from tests.cache.conftest import Cached
 from tests.transport.clients import GPT, HELLO, chat
 from tokenguard import Cache, ConfigError, Guard, faults
-from tokenguard.cache.cipher import Cipher
+from tokenguard.cache.cipher import Cipher, is_whole
 from tokenguard.testing import Answer, Provider
 
-KEY = bytes(range(32))
+KEY, SECRET = bytes(range(32)), b"s" * 32
 
 
 @given(st.binary(), st.text(), st.text())
 def test_what_goes_in_comes_out(plain: bytes, key: str, namespace: str) -> None:
     """Any bytes, under any name."""
     cipher = Cipher(KEY)
-    assert cipher.decrypted(cipher.encrypted(plain, key, namespace), key, namespace) == plain
+    blob = cipher.encrypted(plain, key, namespace, SECRET)
+    assert cipher.decrypted(blob, key, namespace) == plain
+    assert is_whole(blob, key, namespace, SECRET)
 
 
 @given(st.binary(min_size=1, max_size=60), st.data())
 def test_nothing_else_comes_out(plain: bytes, data: st.DataObject) -> None:
     """Moved to another key or namespace, changed by a bit, cut, or with another key: it does not open."""
     cipher = Cipher(KEY)
-    blob = cipher.encrypted(plain, "k", "n")
-    at = data.draw(st.integers(0, len(blob) - 1))
+    blob = cipher.encrypted(plain, "k", "n", SECRET)
+    at = data.draw(st.integers(0, len(blob) - 33))  # the seal behind it is not for who opens it
     changed = blob[:at] + bytes([blob[at] ^ 1]) + blob[at + 1 :]
     for other, key, namespace in (
         (blob, "l", "n"),
@@ -44,6 +46,19 @@ def test_nothing_else_comes_out(plain: bytes, data: st.DataObject) -> None:
             cipher.decrypted(other, key, namespace)
     with pytest.raises(ValueError, match="another key"):
         Cipher(os.urandom(32)).decrypted(blob, "k", "n")
+
+
+@given(st.binary(max_size=60), st.text(max_size=3), st.text(max_size=3), st.data())
+def test_who_has_no_key_can_tell_damage(plain: bytes, key: str, namespace: str, data: st.DataObject) -> None:
+    """Every bit counts, and under which name in which namespace it was written, and by which store."""
+    blob = Cipher(os.urandom(32)).encrypted(plain, key, namespace, SECRET)
+    at = data.draw(st.integers(0, len(blob) - 1))
+    bit = 1 << data.draw(st.integers(0, 7))
+    assert not is_whole(blob[:at] + bytes([blob[at] ^ bit]) + blob[at + 1 :], key, namespace, SECRET)
+    assert not is_whole(blob[:at], key, namespace, SECRET)
+    assert not is_whole(blob, key, namespace, b"t" * 32)
+    other = data.draw(st.tuples(st.text(max_size=3), st.text(max_size=3)))
+    assert is_whole(blob, *other, SECRET) == (other == (key, namespace))
 
 
 @pytest.mark.parametrize("key", [b"short", "not base64!", base64.b64encode(b"short").decode(), ""])

@@ -177,7 +177,7 @@ class Backing:
         """
         blob = sealed(entry, self._store.secret)
         if self._cipher is not None:
-            blob = self._cipher.encrypted(blob, entry.key, entry.namespace)
+            blob = self._cipher.encrypted(blob, entry.key, entry.namespace, self._store.secret)
         evicted = self._store.set(label_of(entry), blob, keep_s, generation)
         if evicted:
             self._counts["evicted:store"] += evicted

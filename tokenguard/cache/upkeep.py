@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-from tokenguard.cache.cipher import Cipher, is_encrypted
+from tokenguard.cache.cipher import Cipher, is_encrypted, is_whole
 from tokenguard.cache.disk import DiskStore
 from tokenguard.cache.disk.files import in_words
 from tokenguard.cache.entry import Entry, opened
@@ -63,6 +63,18 @@ class EncryptedError(ValueError):
     """An answer is encrypted, and there is no key to open it with."""
 
 
+class OtherKeyError(EncryptedError):
+    """An answer is encrypted, and as it was written, but the key to open it with is another one.
+
+    Attributes:
+        key: The answer's own.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__("it is encrypted with another key than the configured one")
+        self.key = key
+
+
 def entry(store: DiskStore, label: Label, cipher: Cipher | None = None) -> Entry | None:
     """The answer that a label is on; ``None`` where it is gone.
 
@@ -73,6 +85,7 @@ def entry(store: DiskStore, label: Label, cipher: Cipher | None = None) -> Entry
 
     Raises:
         EncryptedError: It is encrypted, and there is no cipher.
+        OtherKeyError: It is encrypted, and with another key than the cipher's.
         ValueError: It is damaged, refused, or not what its label says. The message says how.
     """
     blob = store.read(label.key)
@@ -81,9 +94,14 @@ def entry(store: DiskStore, label: Label, cipher: Cipher | None = None) -> Entry
 
 def _entry(label: Label, blob: bytes, secret: bytes, cipher: Cipher | None) -> Entry:
     if is_encrypted(blob):
+        if not is_whole(blob, label.key, label.namespace, secret):
+            raise ValueError("it has changed since it was encrypted")
         if cipher is None:
             raise EncryptedError("it is encrypted, and no key is configured")
-        blob = cipher.decrypted(blob, label.key, label.namespace)
+        try:
+            blob = cipher.decrypted(blob, label.key, label.namespace)
+        except ValueError as error:
+            raise OtherKeyError(label.key) from error
     try:
         found = opened(blob, label.key, secret)
     except (TypeError, LookupError, AttributeError) as error:  # the seal is ours, the shape is not
@@ -127,14 +145,18 @@ class Check(NamedTuple):
     Attributes:
         sound: How many entries are as they were written, stale answers and pages of an index included.
         stale: How many of them are stale.
-        encrypted: How many there are that nobody can tell anything of without their key.
+        encrypted: How many there are that are as they were written, and need a key to be opened.
         bad: All else.
+        other_key: The keys of those that are as they were written, but with another key than the one that
+            there is. Of those that an older version encrypted nobody can tell that from damage; they count
+            as having another key.
     """
 
     sound: int
     stale: int
     encrypted: int
     bad: tuple[Bad, ...]
+    other_key: tuple[str, ...] = ()
 
 
 def check(store: DiskStore, now_ns: int, cipher: Cipher | None = None) -> Check:
@@ -146,10 +168,14 @@ def check(store: DiskStore, now_ns: int, cipher: Cipher | None = None) -> Check:
         cipher: What entries may be encrypted with.
     """
     sound = stale = encrypted = 0
-    bad = []
+    bad: list[Bad] = []
+    other_key: list[str] = []
     for label in store.listed():
         try:
             found = _looked_into(store, label, cipher)
+        except OtherKeyError as error:
+            other_key.append(error.key)
+            continue
         except EncryptedError:
             encrypted += 1
             continue
@@ -158,7 +184,7 @@ def check(store: DiskStore, now_ns: int, cipher: Cipher | None = None) -> Check:
         elif found is not None:
             sound += 1
             stale += found.expires_ns <= now_ns
-    return Check(sound, stale, encrypted, tuple(bad))
+    return Check(sound, stale, encrypted, tuple(bad), tuple(other_key))
 
 
 def _looked_into(store: DiskStore, label: Label | ValueError, cipher: Cipher | None) -> Entry | Bad | None:
@@ -178,7 +204,8 @@ def _looked_into(store: DiskStore, label: Label | ValueError, cipher: Cipher | N
         return Bad("damaged", str(error), label.key)
 
 
-def discard(store: DiskStore, found: Check) -> None:
-    """Remove what is bad, and nothing else."""
+def discard(store: DiskStore, found: Check, *, other_key: bool = False) -> None:
+    """Remove what is bad, and nothing else; but what has another key as well, if that is said."""
     # A store gives up whatever has no label of ours whenever it removes something.
-    store.remove(Which(keys=frozenset(bad.key for bad in found.bad if bad.key is not None)))
+    doomed = {bad.key for bad in found.bad if bad.key is not None}
+    store.remove(Which(keys=frozenset(doomed.union(found.other_key if other_key else ()))))
