@@ -84,13 +84,13 @@ def wired(path: str, headers: Mapping[str, str], body: bytes = b"") -> Wire:
 
 
 def key_of(
-    call: Call, dialect: Dialect | None = None, *, owner: str | None = None, epoch: int = 0, ignored: Any = ()
+    call: Call, dialect: Dialect | None = None, *, owner: str | None = None, epoch: int = 0, **ignored: Any
 ) -> str:
     """The key of a call, in the namespace of its credential unless another is given."""
     assert call.wire is not None
     provider = dialect.provider if dialect else call.dialect.partition(".")[0]
     owner = namespace(call.wire, SECRET) if owner is None else owner
-    return key(call, call.wire, provider=provider, namespace=owner, epoch=epoch, ignored=ignored)
+    return key(call, call.wire, provider=provider, namespace=owner, epoch=epoch, **ignored)
 
 
 def answered(

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tokenguard.cache.eligibility import CACHEABLE, CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, RESPONSES, RULES
-from tokenguard.cache.key import IGNORED, IGNORED_HEADER_PREFIXES, IGNORED_HEADERS, IGNORED_OF_STREAM
+from tokenguard.cache.headers import CARRYING, CARRYING_PREFIXES, IDENTITY, PASSING_COOKIES
+from tokenguard.cache.key import IGNORED, IGNORED_OF_STREAM
 from tokenguard.cache.negative import LASTING
 from tokenguard.cache.storing import REFUSALS, WHOLE
 
@@ -70,9 +71,13 @@ def _ignored() -> Iterable[str]:
     for provider, fields in IGNORED.items():
         yield f"* Fields at the top of {PROVIDERS[provider]} bodies: {_code(fields)}."
     yield f"* Within `stream_options`: {_code(IGNORED_OF_STREAM)}."
-    headers = {name.decode() for name in IGNORED_HEADERS}
-    prefixes = {f"{prefix.decode()}*" for prefix in IGNORED_HEADER_PREFIXES}
-    yield f"* Headers: {_code(headers)}; {_code(prefixes)}."
+    headers = {name.decode() for name in CARRYING}
+    prefixes = {f"{prefix.decode()}*" for prefix in CARRYING_PREFIXES}
+    yield f"* Headers that only carry a request, or trace it: {_code(headers)}; {_code(prefixes)}."
+    identity = {name.decode() for name in IDENTITY}
+    yield f"* Headers that say who asks, for those are in the namespace: {_code(identity)}."
+    cookies = {name.decode() for name in PASSING_COOKIES}
+    yield f"* Cookies of load balancers and bot filters, which are in neither: {_code(cookies)}."
 
 
 def _code(names: Iterable[str]) -> str:

@@ -26,7 +26,8 @@ from tests.cache.asking import (
     wired,
     written,
 )
-from tokenguard.cache.key import IGNORED, IGNORED_HEADERS, MAY_IGNORE, fingerprint, namespace
+from tokenguard.cache.headers import CARRYING, IDENTITY
+from tokenguard.cache.key import IGNORED, MAY_IGNORE, fingerprint, namespace
 from tokenguard.transport.headers import Headers
 
 Json = dict[str, Any]
@@ -382,7 +383,7 @@ def test_namespaces_and_epochs_are_apart() -> None:
     assert len(keys) == 9
 
 
-@pytest.mark.parametrize("name", sorted(name.decode() for name in IGNORED_HEADERS))
+@pytest.mark.parametrize("name", sorted(name.decode() for name in {*CARRYING, *IDENTITY}))
 def test_headers_that_only_carry_a_request_do_not_matter(name: str) -> None:
     """Within one namespace: who asks is told apart there."""
     plain = key_of(asking(CHAT_URL, BODY), owner="team")

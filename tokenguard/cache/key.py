@@ -1,7 +1,7 @@
 """The key of an answer: everything in a request that could change it.
 
 The whole body is in it but for a short list of fields that cannot change an answer, and so is every header
-but for those that only carry the request. What we do not know makes a miss, never a wrong answer.
+that may change it (:mod:`tokenguard.cache.headers`). What we do not know makes a miss, never a wrong answer.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from hashlib import sha256
 from math import isfinite
 from typing import Any, Final
 
+from tokenguard.cache.headers import CARRYING, in_key, in_namespace
 from tokenguard.call import Call, Json, Wire
 
 VERSION: Final = "tokenguard-cache-1"
@@ -41,29 +42,19 @@ MAY_IGNORE: Final = ("cache_control", "service_tier", "speed")
 """What a user may have ignored too: where an answer is made and how it is billed, not what it says.
 ``cache_control`` is ignored wherever it stands, the others at the top."""
 
-IGNORED_HEADERS: Final = frozenset(
-    {
-        *(b"host", b"accept", b"accept-encoding", b"connection", b"content-length", b"content-type"),
-        *(b"content-encoding", b"transfer-encoding", b"user-agent", b"cookie", b"date", b"priority"),
-        *(b"authorization", b"x-api-key", b"api-key", b"openai-organization", b"openai-project"),
-        *(b"x-goog-user-project", b"x-amz-date", b"x-amz-security-token", b"x-amz-content-sha256"),
-        *(b"idempotency-key", b"x-client-request-id", b"x-request-id", b"x-correlation-id"),
-        *(b"traceparent", b"tracestate", b"baggage", b"b3", b"sentry-trace", b"uber-trace-id", b"newrelic"),
-        *(b"x-amzn-trace-id", b"x-cloud-trace-context", b"x-ms-client-request-id"),
-        b"anthropic-dangerous-direct-browser-access",
-    }
-)
-"""Headers that only carry a request, sign it or trace it. Who asks is in the namespace instead."""
-
-IGNORED_HEADER_PREFIXES: Final = (b"x-stainless-", b"x-b3-", b"x-datadog-", b"x-tokenguard-")
-
-_CREDENTIALS: Final = (b"authorization", b"x-api-key", b"api-key", b"openai-organization", b"openai-project")
 _in_order: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _sorted: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
 
 
 def key(
-    call: Call, wire: Wire, *, provider: str, namespace: str, epoch: int, ignored: Iterable[str] = ()
+    call: Call,
+    wire: Wire,
+    *,
+    provider: str,
+    namespace: str,
+    epoch: int,
+    ignored: Iterable[str] = (),
+    ignored_headers: frozenset[bytes] = frozenset(),
 ) -> str:
     """The key of a call's answer: 64 hexadecimal digits, a SHA-256.
 
@@ -74,9 +65,11 @@ def key(
         namespace: Who may share the answer.
         epoch: How often everything in the namespace was given up.
         ignored: Further fields to ignore, of :data:`MAY_IGNORE`.
+        ignored_headers: Further headers to ignore: :func:`tokenguard.cache.headers.ignorable`.
     """
     body = canonical(wire.body, call.body or {}, IGNORED.get(provider, frozenset()), frozenset(ignored))
-    return _hash(VERSION, provider, call, wire, body, namespace, str(epoch))
+    headers = in_key(wire.headers, call.where.origin, ignored_headers)
+    return _hash(VERSION, provider, call, wire.path, headers, body, namespace, str(epoch))
 
 
 def scope(
@@ -88,6 +81,7 @@ def scope(
     namespace: str,
     epoch: int,
     ignored: Iterable[str] = (),
+    ignored_headers: frozenset[bytes] = frozenset(),
     embedder: str,
 ) -> str | None:
     """What calls have in common that differ in one text only; ``None`` where that cannot be told for sure.
@@ -100,37 +94,43 @@ def scope(
         namespace: Who may share the answer.
         epoch: How often everything in the namespace was given up.
         ignored: Further fields to ignore.
+        ignored_headers: Further headers to ignore.
         embedder: Who makes vectors of the texts; those of two are never compared.
     """
     if canonical(wire.body, call.body or {}, frozenset()).startswith(_AS_IT_STANDS):
         return None
     text = _bytes(_in_order.encode(rest))
     body = canonical(text, rest, IGNORED.get(provider, frozenset()), frozenset(ignored))
-    return _hash(SCOPE_VERSION, provider, call, wire, body, namespace, str(epoch), embedder)
+    headers = in_key(wire.headers, call.where.origin, ignored_headers)
+    return _hash(SCOPE_VERSION, provider, call, wire.path, headers, body, namespace, str(epoch), embedder)
 
 
-def _hash(version: str, provider: str, call: Call, wire: Wire, body: bytes, *said: str) -> str:
+def _hash(
+    version: str, provider: str, call: Call, path: bytes, headers: list[bytes], body: bytes, *said: str
+) -> str:
     texts = (version, provider, call.where.origin, call.asked.model, *said)
-    parts = [*map(_bytes, texts), wire.path, *_headers(wire)]
+    parts = [*map(_bytes, texts), path, *headers]
     # Each part stands behind its length, so that no two lists of parts make the same bytes.
     data = [b"%d:%b" % (len(part), part) for part in parts]
     data.append(body)
     return sha256(b"".join(data)).hexdigest()
 
 
-def fingerprint(call: Call, wire: Wire) -> bytes:
-    """A short name for a request just as it stands: the same one has the same key, without another look."""
+def fingerprint(call: Call, wire: Wire, passing: frozenset[bytes] = CARRYING) -> bytes:
+    """A short name for a request just as it stands: the same one has the same key, without another look.
+
+    Args:
+        call: What the request asks for, and where.
+        wire: The request as it was made.
+        passing: Headers that are neither in its key nor in its namespace.
+    """
     model = _bytes(call.asked.model)  # perhaps not the body's, but a wish
     parts = [call.where.origin.encode(), b"%d" % len(model), model, wire.path]
     for name, value in wire.headers.items():
-        if name not in _CHANGING:
+        if name not in passing:
             parts += name, value
     parts.append(wire.body)
     return sha256(b"\n".join(parts)).digest()  # no header can have a newline in it
-
-
-_CHANGING: Final = frozenset({b"x-request-id", b"x-client-request-id", b"idempotency-key", b"traceparent"})
-"""What is another one in each request, and neither in the key nor in the namespace."""
 
 
 def namespace(wire: Wire, secret: bytes) -> str:
@@ -138,23 +138,7 @@ def namespace(wire: Wire, secret: bytes) -> str:
 
     For AWS signatures, which are never twice the same, the credential is the access key's id.
     """
-    headers = wire.headers
-    parts = [b"%b:%b" % (name, _lasting(headers[name])) for name in _CREDENTIALS if name in headers]
-    return hmac.digest(secret, b"\n".join(parts), "sha256").hex()[:32]
-
-
-def _lasting(credential: bytes) -> bytes:
-    if credential.startswith(b"AWS4-"):
-        return credential.partition(b"Credential=")[2].partition(b"/")[0] or credential
-    return credential
-
-
-def _headers(wire: Wire) -> list[bytes]:
-    return [
-        b"%b:%b" % header
-        for header in sorted(wire.headers.items())
-        if header[0] not in IGNORED_HEADERS and not header[0].startswith(IGNORED_HEADER_PREFIXES)
-    ]
+    return hmac.digest(secret, b"\n".join(in_namespace(wire.headers)), "sha256").hex()[:32]
 
 
 def canonical(text: bytes, body: Json, ignored: frozenset[str], also: frozenset[str] = frozenset()) -> bytes:

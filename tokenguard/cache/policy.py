@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from tokenguard.cache.headers import ignorable
 from tokenguard.cache.key import MAY_IGNORE
 from tokenguard.cache.negative import LONGEST_S
 from tokenguard.cache.store import CacheStore
@@ -49,6 +50,8 @@ class Cache:
         max_entry_bytes: The largest answer that is kept.
         tools: Whether to keep answers that call tools. Whoever carries them out does so at each hit.
         ignore: Fields that are not to matter, of ``cache_control``, ``service_tier`` and ``speed``.
+        ignore_headers: Headers that are not to matter, such as one of your own that is another one in each
+            request. None that says who asks, or how to answer.
         validate: Has the last word on whether an answer is kept: given its text, it says yes or no.
         encryption_key: Encrypts what the store keeps, with AES-GCM: 32 bytes, or their base64.
         single_flight: Whether identical requests at one time wait for the first of them.
@@ -70,6 +73,7 @@ class Cache:
     max_entry_bytes: int = 4 * 2**20
     tools: bool = False
     ignore: tuple[str, ...] = ()
+    ignore_headers: tuple[str, ...] = ()
     validate: Callable[[str], bool] | None = None
     encryption_key: bytes | str | None = field(default=None, repr=False)
     single_flight: bool = True
@@ -94,8 +98,9 @@ class Cache:
             raise ConfigError(f"Cache(namespace={self.namespace!r}): give a name, or leave it out")
         if self.encryption_key is not None and self.store is None:
             raise ConfigError("Cache(encryption_key=...) is for a store; in memory nothing is encrypted")
-        for name, known in (("tags", None), ("ignore", MAY_IGNORE)):
+        for name, known in (("tags", None), ("ignore", MAY_IGNORE), ("ignore_headers", None)):
             self._check_names(name, known)
+        ignorable(self.ignore_headers)
 
     def _check_lengths(self) -> None:
         if self.ttl_s == 0:

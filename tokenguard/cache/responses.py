@@ -21,6 +21,7 @@ from tokenguard.cache.cipher import Cipher
 from tokenguard.cache.eligibility import ineligible
 from tokenguard.cache.entry import Entry
 from tokenguard.cache.flight import Flight
+from tokenguard.cache.headers import CARRYING, ignorable
 from tokenguard.cache.key import fingerprint, key, namespace
 from tokenguard.cache.memory import Memory
 from tokenguard.cache.negative import STATUSES, Negative, is_lasting
@@ -103,6 +104,8 @@ class ResponseCache:
         cipher = None if key is None else Cipher(key)
         self._secret = os.urandom(32) if store is None else store.secret
         self.similar = None if settings.similar is None else _lookup(settings.similar, self, self._secret)
+        self._ignored_headers = ignorable(settings.ignore_headers)
+        self._passing = CARRYING | self._ignored_headers
         self._names: dict[bytes, _Named] = {}
         self._epochs: Counter[str] = Counter()  # of a cache without a store
         self._generation: Generation = (0, None)
@@ -152,7 +155,7 @@ class ResponseCache:
 
     def _named(self, call: Call, wire: Wire, dialect: Dialect) -> _Named:
         """The key of a request. Working it out costs more than all else of a hit, so it is remembered."""
-        mark = fingerprint(call, wire)
+        mark = fingerprint(call, wire, self._passing)
         named = self._names.get(mark)
         if named is not None and (named.reason or named.epoch == self._epoch(named.namespace)):
             return named
@@ -172,8 +175,15 @@ class ResponseCache:
         return _Named(self._key(call, wire, dialect.provider, owner, epoch), owner, epoch, asker=asker)
 
     def _key(self, call: Call, wire: Wire, provider: str, owner: str, epoch: int) -> str:
-        ignored = self.settings.ignore
-        return key(call, wire, provider=provider, namespace=owner, epoch=epoch, ignored=ignored)
+        return key(
+            call,
+            wire,
+            provider=provider,
+            namespace=owner,
+            epoch=epoch,
+            ignored=self.settings.ignore,
+            ignored_headers=self._ignored_headers,
+        )
 
     @property
     def _always(self) -> bool:

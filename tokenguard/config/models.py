@@ -217,6 +217,12 @@ class CacheTable(PolicyTable):
             json_schema_extra={"items": {"type": "string", "enum": list(MAY_IGNORE)}},
         )
     )
+    ignore_headers: Annotated[tuple[Text, ...], Must("a list of names of headers")] = Field(
+        _CACHE.ignore_headers,
+        strict=False,
+        description="Headers that are not to matter, such as one of your own that is another one in each "
+        "request. None that says who asks, or how to answer.",
+    )
     encryption_key: Annotated[
         Key256 | None,
         Must("32 random bytes in base64: `openssl rand -base64 32`", default="none", secret=True),

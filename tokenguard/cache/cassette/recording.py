@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 
 from tokenguard.cache.cassette.scrub import credentials_in, leaks, scrub, scrub_query
 from tokenguard.cache.entry import Entry
-from tokenguard.cache.key import IGNORED, IGNORED_HEADER_PREFIXES, canonical
+from tokenguard.cache.headers import CARRYING_PREFIXES
+from tokenguard.cache.key import IGNORED, canonical
 from tokenguard.call import Answered, Call, Wire
 from tokenguard.dialects import Dialect, operation_path
 from tokenguard.dialects.sse import AwsEventStream, Event, ServerSentEvents
@@ -129,7 +130,7 @@ def text_headers(wire: Wire) -> dict[str, str]:
 
 def _mattering(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for name, value in headers.items():
-        if name.endswith(_MATTERS) and not name.encode("latin-1").startswith(IGNORED_HEADER_PREFIXES):
+        if name.endswith(_MATTERS) and not name.encode("latin-1").startswith(CARRYING_PREFIXES):
             yield name, value
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from tokenguard import faults
 from tokenguard.cache.entry import Entry
+from tokenguard.cache.headers import ignorable
 from tokenguard.cache.key import scope
 from tokenguard.cache.plan import Found, Plan
 from tokenguard.cache.responses import ResponseCache
@@ -73,6 +74,7 @@ class Lookup:
         self._cache = cache
         self.index = Index(settings.max_entries, settings.max_bytes)
         self._embedder_name = f"{settings.embedder.name}\n{GATE}"
+        self._ignored_headers = ignorable(cache.settings.ignore_headers)
         self._secret = secret
         self._counts = cache.counts
         self._paused_until_ns = 0
@@ -100,6 +102,7 @@ class Lookup:
             namespace=plan.namespace,
             epoch=plan.epoch,
             ignored=self._cache.settings.ignore,
+            ignored_headers=self._ignored_headers,
             embedder=self._embedder_name,
         )
         if name is None:
