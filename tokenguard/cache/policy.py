@@ -52,7 +52,8 @@ class Cache:
         ignore: Fields that are not to matter, of ``cache_control``, ``service_tier`` and ``speed``.
         ignore_headers: Headers that are not to matter, such as one of your own that is another one in each
             request. None that says who asks, or how to answer.
-        validate: Has the last word on whether an answer is kept: given its text, it says yes or no.
+        validate: Has the last word on whether an answer is kept: given its text, it says yes or no. Of
+            several choices it is given each one's.
         encryption_key: Encrypts what the store keeps, with AES-GCM: 32 bytes, or their base64.
         single_flight: Whether identical requests at one time wait for the first of them.
         wait: For how long they wait before they ask for themselves.

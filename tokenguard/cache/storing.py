@@ -14,7 +14,7 @@ from tokenguard import faults
 from tokenguard.cache.eligibility import CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, RESPONSES
 from tokenguard.call import Answered, Call, Json, WholeReply
 from tokenguard.dialects.dialect import details, items
-from tokenguard.dialects.said import said
+from tokenguard.dialects.said import Said, parts
 from tokenguard.dialects.sse import AwsEventStream, ServerSentEvents
 from tokenguard.wire_json import decoded
 
@@ -36,12 +36,12 @@ REFUSALS: Final = (
     ("error", "An error came inside the answer."),
     (
         "finish_reason",
-        "It did not end in one of the ways in which whole answers end: it was cut off "
-        "(`length`, `max_tokens`), filtered, refused, paused, or ended in a way not known here.",
+        "It, or one of its choices, did not end in one of the ways in which whole answers end: it was cut "
+        "off (`length`, `max_tokens`), filtered, refused, paused, or ended in a way not known here.",
     ),
     ("other_model", "OpenAI or Anthropic answered with a model of another name than was asked for."),
     ("tool_call", "It calls tools, and the cache was not made with `tools=True`."),
-    ("empty", "It says nothing."),
+    ("empty", "It says nothing, or one of its choices does not."),
     ("not_json", "JSON was asked for, and it is none."),
     ("invalid", "The cache's `validate` said no."),
     ("invalidated", "Something was invalidated while the call was under way."),
@@ -63,7 +63,7 @@ def refusal(
         reply: The answer.
         tools: Whether answers that call tools are kept.
         max_bytes: The size of the largest answer that is kept.
-        validate: The user's own word on an answer's text; whatever it raises is a no.
+        validate: The user's own word on an answer's text, or on each choice's; whatever it raises is a no.
     """
     if reply.status != 200:
         return "status"
@@ -79,7 +79,10 @@ def refusal(
     reasons = answered.finish_reasons
     if not reasons or not WHOLE[call.dialect].issuperset(reasons):
         return "finish_reason"
-    return _other_model(call, answered) or _unfit(call, reply, tools=tools, validate=validate)
+    spoken = parts(call.dialect, documents(reply.body, reply.kind))
+    if not all(part.ended for part in spoken):
+        return "finish_reason"
+    return _other_model(call, answered) or _unfit(call, spoken, tools=tools, validate=validate)
 
 
 def _other_model(call: Call, answered: Answered) -> str | None:
@@ -101,25 +104,45 @@ def _without_vectors(body: bytes) -> str | None:
 
 
 def _unfit(
-    call: Call, reply: WholeReply, *, tools: bool, validate: Callable[[str], bool] | None
+    call: Call, spoken: list[Said], *, tools: bool, validate: Callable[[str], bool] | None
 ) -> str | None:
-    spoken = said(call.dialect, documents(reply.body or b"", reply.kind))
-    if spoken.calls_tools:
-        return None if tools else "tool_call"
-    if not spoken.text.strip():
+    if any(part.calls_tools for part in spoken) and not tools:
+        return "tool_call"
+    if len(spoken) < (call.asked.choices or 1) or any(map(_is_silent, spoken)):
         return "empty"
-    if _asks_for_json(call.body or {}):
-        try:
-            json.loads(spoken.text)
-        except (ValueError, RecursionError):
+    for text in _texts(call, spoken):
+        if _asks_for_json(call.body or {}) and not _is_json(text):
             return "not_json"
-    if validate is not None:
-        try:
-            return None if validate(spoken.text) else "invalid"
-        except Exception as error:  # it may have found fault with the answer; or somebody should hear of it
-            faults.note("cache.validate", error)
+        if validate is not None and not _says_yes(validate, text):
             return "invalid"
     return None
+
+
+def _is_silent(part: Said) -> bool:
+    return not (part.calls_tools or part.text.strip())
+
+
+def _texts(call: Call, spoken: list[Said]) -> list[str]:
+    """The texts that each must be what was asked for: those of a chat's choices, or that of the whole."""
+    if call.dialect in (CHAT, COMPLETIONS):
+        return [part.text for part in spoken if not part.calls_tools]
+    return [] if any(part.calls_tools for part in spoken) else ["".join(part.text for part in spoken)]
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _says_yes(validate: Callable[[str], bool], text: str) -> bool:
+    try:
+        return bool(validate(text))
+    except Exception as error:  # it may have found fault with the answer; or somebody should hear of it
+        faults.note("cache.validate", error)
+        return False
 
 
 def documents(body: bytes, kind: str) -> list[Json]:
