@@ -6,12 +6,12 @@ An answer that is kept is given again and again; a bad one would be, too.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Final
 
 from tokenguard import faults
 from tokenguard.cache.eligibility import CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, RESPONSES
+from tokenguard.cache.models import is_same_model
 from tokenguard.call import Answered, Call, Json, WholeReply
 from tokenguard.dialects.dialect import details, items
 from tokenguard.dialects.said import Said, parts
@@ -39,7 +39,10 @@ REFUSALS: Final = (
         "It, or one of its choices, did not end in one of the ways in which whole answers end: it was cut "
         "off (`length`, `max_tokens`), filtered, refused, paused, or ended in a way not known here.",
     ),
-    ("other_model", "OpenAI or Anthropic answered with a model of another name than was asked for."),
+    (
+        "other_model",
+        "Another model answered than was asked for: neither what that name stands for nor a snapshot of it.",
+    ),
     ("tool_call", "It calls tools, and the cache was not made with `tools=True`."),
     ("empty", "It says nothing, or one of its choices does not."),
     ("not_json", "JSON was asked for, and it is none."),
@@ -47,10 +50,6 @@ REFUSALS: Final = (
     ("invalidated", "Something was invalidated while the call was under way."),
 )
 """Why an answer is not kept, as receipts and the ledger say it, in the order in which it is looked at."""
-
-
-_SNAPSHOT: Final = re.compile(r"[-@:](?:\d{4}(?!\d?[a-z]).*|v\d.*|latest)")
-"""What a snapshot's name has behind the model's: a date or a version. ``-mini`` names another model."""
 
 
 def refusal(
@@ -86,12 +85,11 @@ def refusal(
 
 
 def _other_model(call: Call, answered: Answered) -> str | None:
-    """Whether another model answered, which only the makers' own endpoints have reliable names for."""
-    if call.where.channel != "direct" or not answered.model:
+    """Whether another model answered, where names of models are the makers' own, or a gateway's."""
+    if call.where.channel not in ("direct", "compatible") or not answered.model:
         return None
-    asked = call.asked.model.removesuffix("-latest").removesuffix("-0")
-    shorter, longer = sorted((asked, answered.model), key=len)
-    same = longer == shorter or (longer.startswith(shorter) and _SNAPSHOT.fullmatch(longer[len(shorter) :]))
+    at_its_maker = call.where.channel == "direct"
+    same = is_same_model(call.asked.model, answered.model, at_its_maker=at_its_maker)
     return None if same else "other_model"
 
 
