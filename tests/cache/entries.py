@@ -55,6 +55,7 @@ ENTRIES: Final = st.builds(
     model=ANY_TEXT,
     namespace=ANY_TEXT,
     tags=st.lists(ANY_TEXT, max_size=3).map(tuple),
+    epoch=st.integers(0, 2**31),
 )
 
 

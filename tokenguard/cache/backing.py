@@ -190,9 +190,13 @@ class Backing:
             faults.note("cache.held", error)
             return None
 
-    def flush(self, timeout_s: float) -> bool:
-        """Wait until all is written; False if that took too long."""
-        return self._writer.flush(timeout_s)
+    def sweep(self, *, at_once: bool = True) -> None:
+        """Have what was given up removed in the background; ``at_once``, or when there is something to do."""
+        self._writer.sweep(at_once=at_once)
+
+    def flush(self, timeout_s: float = 10.0, *, sweeps: bool = True) -> bool:
+        """Wait until all that was asked for is done, sweeps included; False if that took too long."""
+        return self._writer.flush(timeout_s, sweeps=sweeps)
 
     def close(self) -> None:
         """Write what is left, and let go of the store."""

@@ -32,6 +32,7 @@ class Entry(NamedTuple):
         model: The model asked for.
         namespace: Who may have it.
         tags: What it can be invalidated by.
+        epoch: How often all in the namespace had been given up when it was asked for.
     """
 
     key: str
@@ -46,6 +47,7 @@ class Entry(NamedTuple):
     model: str
     namespace: str
     tags: tuple[str, ...] = ()
+    epoch: int = 0
 
     @property
     def streams(self) -> bool:

@@ -85,4 +85,5 @@ def label_of(entry: Entry) -> Label:
         entry.stored_ns,
         entry.expires_ns,
         len(entry.body),
+        entry.epoch,
     )

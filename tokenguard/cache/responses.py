@@ -116,6 +116,7 @@ class ResponseCache:
         self.backing = None
         if store is not None:
             self.backing = Backing(store, cipher, self._timeout_ns, monotonic_ns, self.counts)
+            self.backing.sweep(at_once=False)  # somebody may have ended before it was done
         if hasattr(os, "register_at_fork"):
             method = weakref.WeakMethod(self._after_fork)
             os.register_at_fork(after_in_child=lambda: (made := method()) and made())
@@ -352,6 +353,7 @@ class ResponseCache:
             model=call.asked.model,
             namespace=plan.namespace,
             tags=plan.tags,
+            epoch=plan.epoch,
         )
 
     def _expires_ns(self, plan: Plan, status: int, now_ns: int) -> int:
@@ -421,7 +423,8 @@ class ResponseCache:
         """Remove all answers that have all that is said; gives how many that were, as far as it is known.
 
         A namespace alone is given up as a whole, at once, however many answers it has: they are never found
-        again, and go as those do that nobody uses. Only those in memory are counted.
+        again. They are removed from the store in the background; :meth:`flush` waits until they are gone.
+        Only those in memory are counted.
         """
         which = Which(tag, model, namespace, stored_before_ns)
         whole = namespace is not None and which == Which(namespace=namespace)
@@ -435,15 +438,18 @@ class ResponseCache:
             removed = self._memory.remove(which)
             if self._negative is not None:
                 removed += self._negative.remove(which)
-        if self.store is not None and not whole:
-            self.flush()  # what still waits to be written is to be removed, too
-            removed = self.store.remove(which)
+        if self.store is not None and self.backing is not None:
+            if whole:
+                self.backing.sweep()
+            else:
+                self.backing.flush(sweeps=False)  # what still waits to be written is to be removed, too
+                removed = self.store.remove(which)
         if self.similar is not None:
             self.similar.index.forget(self._memory.__contains__ if self.store is None else None)
         return removed
 
     def flush(self, timeout_s: float = 10.0) -> bool:
-        """Wait until everything is in the store; False if that took too long."""
+        """Wait until all is in the store that is to be, and nothing else; False if that took too long."""
         return True if self.backing is None else self.backing.flush(timeout_s)
 
     def close(self) -> None:

@@ -24,6 +24,7 @@ class Label(NamedTuple):
     stored_ns: int
     expires_ns: int
     size: int  # bytes
+    epoch: int = 0  # how often all in its namespace had been given up
 
     @property
     def is_answer(self) -> bool:
@@ -113,6 +114,14 @@ class CacheStore(Protocol):
 
     def end_epoch(self, namespace: str) -> None:
         """Give up all that is in a namespace, however much, and tell every process."""
+        ...
+
+    def sweep(self) -> Iterator[None]:
+        """Remove what was given up with its namespace, by whomever; a little at each step.
+
+        Nobody can find it any more, and so nobody is told. Nothing is done before the first step, and next
+        to nothing where there is nothing to remove.
+        """
         ...
 
     def epoch(self, namespace: str) -> int:

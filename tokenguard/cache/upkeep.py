@@ -16,8 +16,6 @@ from tokenguard.cache.disk import DiskStore
 from tokenguard.cache.disk.files import in_words
 from tokenguard.cache.entry import Entry, opened
 from tokenguard.cache.memory import label_of
-from tokenguard.cache.policy import Cache
-from tokenguard.cache.responses import ResponseCache
 from tokenguard.cache.store import Label, Which
 
 _BOUNDLESS: Final = 2**62
@@ -113,15 +111,13 @@ def _entry(label: Label, blob: bytes, secret: bytes, cipher: Cipher | None) -> E
 
 def invalidate(store: DiskStore, which: Which) -> int:
     """Remove answers, in every process, with all that a guard does for it; gives how many there were."""
-    removed = ResponseCache(Cache(), store).invalidate(
-        tag=which.tag,
-        model=which.model,
-        namespace=which.namespace,
-        stored_before_ns=which.stored_before_ns,
-    )
-    # A guard gives a namespace up and leaves its answers lying; here there is time to clear them away.
     whole = which.namespace is not None and which == Which(namespace=which.namespace)
-    return store.remove(which) if whole else removed
+    if which.namespace is not None and whole:
+        store.end_epoch(which.namespace)
+    removed = store.remove(which)
+    for _ in store.sweep():  # a guard has this done in the background
+        pass
+    return removed
 
 
 class Bad(NamedTuple):

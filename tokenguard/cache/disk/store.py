@@ -29,6 +29,8 @@ from tokenguard.errors import ConfigError
 from tokenguard.wire_json import decoded, encoded
 
 _LEAST_BYTES: Final = 4 * 2**20
+_SWEPT: Final = 50
+"""How many rows a step of a sweep removes: others that write wait for it."""
 
 
 class DiskStore:
@@ -65,6 +67,7 @@ class DiskStore:
             raise ConfigError(f"Cache(max_bytes={max_bytes}): give at least {_LEAST_BYTES} (4 MiB) to a disk")
         self._directory = Path(directory).expanduser().absolute()
         self._news = self._directory / "invalidations.json"
+        self._unswept = self._directory / "unswept"  # is there as long as something given up may be, too
         self._make = make
         self._heard: tuple[Hashable, dict[str, int]] = (None, {})
         # Of all that is allowed a tenth is for the log of writes: it may hold the largest entry.
@@ -194,7 +197,55 @@ class DiskStore:
     def end_epoch(self, namespace: str) -> None:
         """Give up all that is in a namespace, however much, and tell every process."""
         with self._answers.mine() as cache, transaction(cache.connection):
+            written(self._unswept, os.urandom(8).hex().encode()).replace(self._unswept)
             self._tell(namespace)
+
+    def sweep(self) -> Iterator[None]:
+        """Remove what was given up with its namespace, by whomever; a little at each step.
+
+        Between two steps nothing is locked, and in each one only for as long as it takes to remove a few
+        rows. It begins where it was left by a process that has ended since.
+        """
+        mark = self._swept_mark()
+        if mark is None:
+            return
+        last, more = -(2**63), True
+        while more:
+            with self._answers.mine() as cache:
+                after = last
+                rows = patiently(lambda: cache.rows(after), READ_S)  # noqa: B023 # it is called here
+            more = len(rows) == BATCH
+            last = rows[-1].rowid if rows else last
+            ended = [(row.rowid, row.key) for row in rows if self._is_ended(label_of(row))]
+            for start in range(0, len(ended), _SWEPT):
+                with self._answers.mine() as cache:
+                    cache.drop(ended[start : start + _SWEPT])
+                yield
+            yield
+        yield from self._give_back()
+        with self._answers.mine() as cache, transaction(cache.connection):
+            if self._swept_mark() == mark:  # else there is something new
+                self._unswept.unlink()
+
+    def _is_ended(self, label: Label | RefusedError) -> bool:
+        return isinstance(label, Label) and label.epoch < self.epoch(label.namespace)
+
+    def _give_back(self) -> Iterator[None]:
+        with self._answers.mine() as cache:
+            batches = cache.batches_to_give_back()
+        for _ in range(batches):
+            with self._answers.mine() as cache:
+                cache.give_batch_back()
+            yield
+        with self._answers.mine() as cache:
+            cache.forget_log()
+
+    def _swept_mark(self) -> bytes | None:
+        """What is another one each time that a namespace was given up; ``None`` where all is swept."""
+        try:
+            return self._unswept.read_bytes()
+        except FileNotFoundError:
+            return None
 
     def epoch(self, namespace: str) -> int:
         """How often a namespace was given up."""

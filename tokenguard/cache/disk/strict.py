@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -116,6 +116,11 @@ class StrictCache:
         self.set(label.key, blob, expire=keep_s, tag=tag)
         return evicted
 
+    def drop(self, rows: Iterable[tuple[int, object]]) -> None:
+        """Remove rows by their rowid, if their key is still the same."""
+        with transaction(self.connection):
+            self.connection.executemany("DELETE FROM Cache WHERE rowid = ? AND key = ?", rows)
+
     def rows(self, after: int) -> list[_Row]:
         """The next rows behind one, without their values."""
         found = self.connection.execute(
@@ -135,10 +140,22 @@ class StrictCache:
 
     def give_back(self) -> None:
         """Return free pages to the file system, those that there are now."""
+        for _ in range(self.batches_to_give_back()):
+            self.give_batch_back()
+        self.forget_log()
+
+    def batches_to_give_back(self) -> int:
+        """How often :meth:`give_batch_back` is to be called until no page is free."""
+        return self._pragma("freelist_count") // _VACUUM_PAGES + 1
+
+    def give_batch_back(self) -> None:
+        """Return some free pages to the file system."""
         # Only a script is carried through to its end: execute() would stop after the first page.
         script = f"PRAGMA incremental_vacuum({_VACUUM_PAGES})"
-        for _ in range(self._pragma("freelist_count") // _VACUUM_PAGES + 1):
-            patiently(lambda: self.connection.executescript(script), WRITE_S)
+        patiently(lambda: self.connection.executescript(script), WRITE_S)
+
+    def forget_log(self) -> None:
+        """Empty the log of writes, unless somebody still reads in it: what was removed stands there, too."""
         self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def volume(self) -> int:
@@ -285,8 +302,9 @@ def label_of(row: _Row) -> Label | RefusedError:
     try:
         if row.raw != 1 or not isinstance(row.tag, str):
             raise RefusedError("a row of the cache without a label")
-        key, namespace, model, dialect, tags, stored_ns, expires_ns, size = decoded(row.tag.encode())
-        texts, numbers = (key, namespace, model, dialect, *tags), (stored_ns, expires_ns, size)
+        key, namespace, model, dialect, tags, stored_ns, expires_ns, *sizes = decoded(row.tag.encode())
+        # An earlier version wrote no epoch behind the size.
+        texts, numbers = (key, namespace, model, dialect, *tags), (stored_ns, expires_ns, *sizes)
         if key != row.key or not all(isinstance(text, str) for text in texts):
             raise RefusedError("a row of the cache with another one's label")
         ends = row.expire_time is None or isinstance(row.expire_time, float)

@@ -215,4 +215,5 @@ class Lookup:
             model=plan.question.model,
             namespace=plan.namespace,
             tags=tuple(sorted({tag for one in page.rows.values() for tag in one.tags})),
+            epoch=plan.epoch,
         )
