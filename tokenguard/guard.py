@@ -32,6 +32,7 @@ from tokenguard.wishes import checked_tags, within
 
 if TYPE_CHECKING:  # a guard without a cache does not load it
     from tokenguard.cache import Answers, Cache, ResponseCache
+    from tokenguard.cache.similar import Similar
 
 Client = TypeVar("Client")
 Observer = Callable[[Receipt], None]
@@ -122,6 +123,15 @@ class Guard:
             finished=self._finished,
             not_metered=self._count_not_metered,
         )
+        if self.cache is not None and self.cache.similar is not None:
+            self._connect(self.cache.settings.similar)
+
+    def _connect(self, similar: Similar | None) -> None:
+        """Make the client of an embedder that was only described."""
+        from tokenguard.cache.similar.described import DescribedEmbedder
+
+        if similar is not None and isinstance(similar.embedder, DescribedEmbedder):
+            similar.embedder.connect(self.adopt)
 
     def wrap(self, client: Client) -> Client:
         """The same client, guarded: a new object of the same class; the one given stays as it was.

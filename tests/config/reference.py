@@ -12,6 +12,7 @@ SECTIONS = {
     (): "guard",
     ("retry",): "[retry]",
     ("cache",): "[cache]",
+    ("cache", "similar"): "[cache.similar]",
     ("telemetry",): "[telemetry]",
     ("prices",): "[[prices]]",
 }

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tokenguard import Guard
+from tokenguard import Guard, Similar
+from tokenguard.cache.similar.described import DescribedEmbedder
 from tokenguard.config.models import (
     CacheTable,
     Configuration,
@@ -18,10 +19,11 @@ from tokenguard.config.models import (
     TelemetryTable,
     keys,
 )
+from tokenguard.config.similar import SimilarTable
 
 CODE_ONLY = {"self", "clock"}
-FUNCTIONS = {"validate", "similar"}
-"""Of a policy, what is a function or holds one, and so can be given in code only."""
+FUNCTIONS = {"validate", "agrees"}
+"""Of a policy, what is a function, and so can be given in code only."""
 
 
 def parameters() -> dict[str, Any]:
@@ -51,6 +53,19 @@ def test_a_table_is_its_policy(table: type[PolicyTable]) -> None:
         assert table.model_fields[name].is_required() == required
         if not required:
             assert table.model_fields[name].default == default
+
+
+def test_the_table_of_similar_questions_is_its_policy_and_its_embedder() -> None:
+    """Their fields are its keys, with their defaults."""
+    embedder = {field.name: field for field in dataclasses.fields(DescribedEmbedder) if field.init}
+    policy = {field.name: field for field in dataclasses.fields(Similar)}
+    del policy["embedder"], policy["agrees"]
+    assert set(SimilarTable.model_fields) == {*embedder, *policy}
+    for name, field in {**embedder, **policy}.items():
+        required = field.default is dataclasses.MISSING
+        assert SimilarTable.model_fields[name].is_required() == required
+        if not required:
+            assert (SimilarTable.model_fields[name].default or None) == (field.default or None)
 
 
 @pytest.mark.parametrize("table", [RetryTable, CacheTable, TelemetryTable])

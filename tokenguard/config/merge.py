@@ -17,7 +17,7 @@ from tokenguard.config.toml import dotted
 from tokenguard.config.variables import read_variables
 from tokenguard.errors import ConfigError
 
-_PATHS: Final = {("ledger",): ":memory:", ("cache", "store"): "disk"}
+_PATHS: Final = {("ledger",): ":memory:", ("cache", "store"): "disk", ("cache", "similar", "calibration"): ""}
 """Keys that are paths, relative to the file that they stand in; and the one text that is none there."""
 
 

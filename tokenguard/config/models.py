@@ -6,31 +6,36 @@ variables, messages, ``config show``, the JSON Schema and the reference page fol
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Self, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
 
 from tokenguard.cache import Cache
 from tokenguard.cache.key import MAY_IGNORE
 from tokenguard.cache.policy import MODES, Mode
 from tokenguard.call import Meter
-from tokenguard.durations import seconds
-from tokenguard.errors import ConfigError
+from tokenguard.config.similar import SimilarTable
+from tokenguard.config.tables import (
+    BYTES,
+    DAY,
+    LENGTH,
+    PRICE,
+    SECONDS,
+    TEXT,
+    TEXTS,
+    Count,
+    Day,
+    Key256,
+    Length,
+    Must,
+    PolicyTable,
+    Price,
+    Seconds,
+    Table,
+    Text,
+)
 from tokenguard.pricing import PriceOverride
 from tokenguard.pricing.overrides import check_unambiguous
 from tokenguard.retry import Retry
@@ -40,96 +45,6 @@ from tokenguard.telemetry.telemetry import COMPAT
 _RETRY: Final = Retry()
 _CACHE: Final = Cache()
 _TELEMETRY: Final = TelemetrySettings()
-
-Text = Annotated[str, Field(min_length=1)]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0)]
-Length = Annotated[str | float, AfterValidator(lambda value: _length(value))]
-Key256 = Annotated[
-    str,
-    AfterValidator(lambda value: _key(value)),
-    PlainSerializer(lambda _: "(not shown)", return_type=str),
-]
-Price = str | int | float
-Day = datetime | date | str
-
-
-@dataclass(frozen=True, slots=True)
-class Must:
-    """What a key must be, as messages and the reference say it: "must be ...".
-
-    Attributes:
-        be: What is allowed.
-        default: What holds where nobody says anything and that is not one value.
-        entry: What is allowed of the entries of a table whose keys are free.
-        secret: Whether its value is never shown.
-    """
-
-    be: str
-    default: str | None = None
-    entry: str | None = None
-    secret: bool = False
-
-
-_TEXT: Final = Must("a text in quotes")
-_PRICE: Final = Must("a number of US dollars, 0 or more, best in quotes")
-_SECONDS: Final = Must("a number of seconds, 0 or more")
-_LENGTH: Final = Must('a length of time like "90s", "12h" or "7d", or a number of seconds')
-_BYTES: Final = Must("a number of bytes, 0 or more")
-_TEXTS: Final = Must("a list of texts")
-_DAY: Final = Must("a day like 2026-07-01")
-
-
-def _length(value: str | float) -> str | float:
-    try:
-        seconds(value, "")
-    except ConfigError as error:
-        raise PydanticCustomError("length", "not a length of time") from error
-    return value
-
-
-def _key(value: str) -> str:
-    try:
-        size = len(b64decode(value, validate=True))
-    except ValueError:
-        size = 0
-    if size != 32:
-        raise PydanticCustomError("key", "not a key")
-    return value
-
-
-class Table(BaseModel):
-    """A table of the configuration. Values are not converted: ``"3"`` is not a number."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    short: ClassVar[str | None] = None
-    """The key that a bare value in the table's place is for: ``retry = 3``."""
-
-    def said(self) -> dict[str, Any]:
-        """The values that were given, by the name of the attribute."""
-        return {
-            name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set
-        }
-
-
-class PolicyTable(Table):
-    """A table that is one policy object, which has the last word on whether it makes sense."""
-
-    policy: ClassVar[type[Any]]
-
-    def made(self) -> Any:
-        """The policy.
-
-        Raises:
-            ConfigError: The policy refuses these values.
-        """
-        return self.policy(**self.said())
-
-    @model_validator(mode="after")
-    def _can_be_made(self) -> Self:
-        self.made()
-        return self
 
 
 class RetryTable(PolicyTable):
@@ -141,14 +56,14 @@ class RetryTable(PolicyTable):
     retries: Annotated[
         Count | None, Must("a whole number, 0 or more", default="the client's own `max_retries`")
     ] = Field(None, description="Further attempts after the first.")
-    base_s: Annotated[Seconds, _SECONDS] = Field(
+    base_s: Annotated[Seconds, SECONDS] = Field(
         _RETRY.base_s,
         description="The first wait is drawn from 0 to this many seconds; the range doubles each time.",
     )
-    cap_s: Annotated[Seconds, _SECONDS] = Field(
+    cap_s: Annotated[Seconds, SECONDS] = Field(
         _RETRY.cap_s, description="No wait is drawn from more than 0 to this many seconds."
     )
-    max_retry_after_s: Annotated[Seconds, _SECONDS] = Field(
+    max_retry_after_s: Annotated[Seconds, SECONDS] = Field(
         _RETRY.max_retry_after_s,
         description="Where the provider asks for a longer wait than this, the failure is handed on at once.",
     )
@@ -159,7 +74,7 @@ class CacheTable(PolicyTable):
 
     policy = Cache
 
-    ttl: Annotated[Length, _LENGTH] = Field(
+    ttl: Annotated[Length, LENGTH] = Field(
         "1d",
         description="For how long an answer is good, from when it came; spread by 10 % either way.",
     )
@@ -182,10 +97,10 @@ class CacheTable(PolicyTable):
         description="Who may have each other's answers: a name shares them between credentials, or keeps "
         "apart what has one.",
     )
-    tags: Annotated[tuple[Text, ...], _TEXTS] = Field(
+    tags: Annotated[tuple[Text, ...], TEXTS] = Field(
         _CACHE.tags, strict=False, description="What the answers can be invalidated by."
     )
-    stale_if_error: Annotated[Length | None, Must(_LENGTH.be, default="never")] = Field(
+    stale_if_error: Annotated[Length | None, Must(LENGTH.be, default="never")] = Field(
         None,
         description="For how long after its `ttl` an answer is still good enough where the provider is "
         "overloaded or out of reach.",
@@ -196,13 +111,13 @@ class CacheTable(PolicyTable):
         None,
         description="For how long a refusal is given again that the same request would get once more.",
     )
-    max_bytes: Annotated[Count, _BYTES] = Field(
+    max_bytes: Annotated[Count, BYTES] = Field(
         _CACHE.max_bytes, description="How much the store may take; a disk, at least 4 MiB."
     )
-    memory_bytes: Annotated[Count, _BYTES] = Field(
+    memory_bytes: Annotated[Count, BYTES] = Field(
         _CACHE.memory_bytes, description="How much may be kept in memory, in front of the store."
     )
-    max_entry_bytes: Annotated[Count, _BYTES] = Field(
+    max_entry_bytes: Annotated[Count, BYTES] = Field(
         _CACHE.max_entry_bytes, description="The largest answer that is kept."
     )
     tools: Annotated[bool, Must("true or false")] = Field(
@@ -234,13 +149,20 @@ class CacheTable(PolicyTable):
         _CACHE.single_flight,
         description="Whether identical requests at one time wait for the first of them.",
     )
-    wait: Annotated[Length, _LENGTH] = Field(
+    wait: Annotated[Length, LENGTH] = Field(
         "60s",
         description="For how long they wait before they ask for themselves.",
     )
-    lookup_timeout: Annotated[Length, _LENGTH] = Field(
+    lookup_timeout: Annotated[Length, LENGTH] = Field(
         "20ms",
         description="How long a lookup may take in the store, before the call goes on without it.",
+    )
+    similar: Annotated[
+        SimilarTable | Literal[False] | None,
+        Must("false or a [cache.similar] table", default="`false`: never"),
+    ] = Field(
+        None,
+        description="Answer a question with the answer that a similar one got, where the same one got none.",
     )
 
     def made(self) -> Cache:
@@ -252,7 +174,8 @@ class CacheTable(PolicyTable):
         said = self.said()
         if said.get("store") is False:
             said["store"] = None
-        return Cache(**said)
+        similar = said.pop("similar", None)
+        return Cache(**said, similar=similar.made() if similar else None)
 
 
 class TelemetryTable(PolicyTable):
@@ -311,21 +234,21 @@ class PriceTable(PolicyTable):
     model: Annotated[Text, Must("the name of a model, or a pattern with * and ?")] = Field(
         description="The model, or a pattern with `*` and `?`."
     )
-    provider: Annotated[Text | None, _TEXT] = Field(
+    provider: Annotated[Text | None, TEXT] = Field(
         None, description="Only for calls to this provider (`openai`, `azure.ai.openai`, `aws` ...)."
     )
-    origin: Annotated[Text | None, _TEXT] = Field(
+    origin: Annotated[Text | None, TEXT] = Field(
         None, description="Only for calls to this `https://host[:port]`."
     )
-    region: Annotated[Text | None, _TEXT] = Field(
+    region: Annotated[Text | None, TEXT] = Field(
         None, description="Only for calls to this region, where the endpoint names one."
     )
-    service_tier: Annotated[Text | None, _TEXT] = Field(
+    service_tier: Annotated[Text | None, TEXT] = Field(
         None,
         description="Only for this processing (`batch`, `flex`, `priority`, `fast` ...). Without it a "
         "discount is on every tier, and amounts are for `standard` processing.",
     )
-    prices: Annotated[dict[str, Price], Must("a table of US dollars by meter", entry=_PRICE.be)] = Field(
+    prices: Annotated[dict[str, Price], Must("a table of US dollars by meter", entry=PRICE.be)] = Field(
         {},
         description=f"USD per million units, by meter: {', '.join(f'`{meter}`' for meter in Meter)}.",
         json_schema_extra={
@@ -333,9 +256,9 @@ class PriceTable(PolicyTable):
             "additionalProperties": False,
         },
     )
-    per_request: Annotated[Price | None, _PRICE] = Field(None, description="USD for each request, on top.")
-    per_second: Annotated[Price | None, _PRICE] = Field(None, description="USD for each second of audio.")
-    gpu_hour_usd: Annotated[Price | None, _PRICE] = Field(
+    per_request: Annotated[Price | None, PRICE] = Field(None, description="USD for each request, on top.")
+    per_second: Annotated[Price | None, PRICE] = Field(None, description="USD for each second of audio.")
+    gpu_hour_usd: Annotated[Price | None, PRICE] = Field(
         None,
         description="What an hour of the machine costs; with `tokens_per_second` the price of every token is "
         "`gpu_hour_usd / (3600 * tokens_per_second)`.",
@@ -348,8 +271,8 @@ class PriceTable(PolicyTable):
     discount: Annotated[Text | None, Must('a percentage like "15%", up to 100%')] = Field(
         None, description='Off the public price, as `"15%"`.'
     )
-    from_: Annotated[Day | None, _DAY] = Field(None, alias="from", description="First day, UTC.")
-    until: Annotated[Day | None, _DAY] = Field(None, description="Day on which it no longer holds, UTC.")
+    from_: Annotated[Day | None, DAY] = Field(None, alias="from", description="First day, UTC.")
+    until: Annotated[Day | None, DAY] = Field(None, description="Day on which it no longer holds, UTC.")
 
 
 def _or_short(table: type[Table]) -> BeforeValidator:
@@ -406,7 +329,7 @@ class Configuration(Table):
         description="Ask for the usage of OpenAI chat streams that did not ask for it, and take the extra "
         "chunk out again.",
     )
-    tags: Annotated[dict[Text, str], Must("a table of texts", entry=_TEXT.be)] = Field(
+    tags: Annotated[dict[Text, str], Must("a table of texts", entry=TEXT.be)] = Field(
         {}, description="Tags on every call; the context's tags are added to them."
     )
     telemetry: Annotated[TelemetryTable, Must("a [telemetry] table")] = Field(

@@ -53,8 +53,9 @@ def read_variables(variables: Mapping[str, str]) -> tuple[list[Variable], list[s
         key = known.get(path) or _holder(path, known)
         if key is None:
             wrong.append(_unknown(name, known))
-        elif len(path) > 1 and path[:1] in said:
-            wrong.append(f"{said[path[:1]].name} and {name} both say what {path[0]!r} is; keep one of them")
+        elif around := [path[:length] for length in range(1, len(path)) if path[:length] in said]:
+            whole = said[around[0]]
+            wrong.append(f"{whole.name} and {name} both say what {whole.path[-1]!r} is; keep one of them")
         else:
             said[path] = Variable(name, path, _meaning(text, path, key))
     return list(said.values()), wrong

@@ -88,10 +88,14 @@ class Similar:
             raise ConfigError("Similar(calibration=...) has its own threshold; leave the other one out")
         found = self.calibration
         if not isinstance(found, Calibration):
-            object.__setattr__(self, "calibration", found := Calibration.load(found))
+            try:
+                found = Calibration.load(found)
+            except ConfigError as error:
+                raise ConfigError(f"Similar(calibration=...): {error}") from error
+            object.__setattr__(self, "calibration", found)
         if (found.embedder, found.gate) != (self.embedder.name, GATE):
             raise ConfigError(
-                f"the calibration is of {found.embedder!r} with gates {found.gate!r}, not of "
+                f"Similar(calibration=...): it is of {found.embedder!r} with gates {found.gate!r}, not of "
                 f"{self.embedder.name!r} with gates {GATE!r}: it says nothing of those. {_CALIBRATE}"
             )
 
