@@ -388,7 +388,7 @@ def test_it_is_in_memory_only(missing: Provider, cached: Cached, tmp_path: Path)
     second = cached(cache)
     assert how(second, second.wrap(chat(missing))) == "miss"
     assert second.cache is not None
-    assert dict(second.cache.counts) == {"negative": 1}
+    assert +second.cache.counts == {"negative": 1}
 
 
 @pytest.mark.parametrize(

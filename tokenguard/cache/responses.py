@@ -110,6 +110,7 @@ class ResponseCache:
         self._epochs: Counter[str] = Counter()  # of a cache without a store
         self._generation: Generation = (0, None)
         self._generations = 0  # of what was invalidated here
+        self._trouble: object = object()  # stands for the store's generation while nobody can tell it
         self._flights: dict[str, Flight] = {}
         self._lock = threading.RLock()
         self._timeout_ns = int(settings.lookup_timeout_s * 1e9)
@@ -202,10 +203,9 @@ class ResponseCache:
         plan.begin(self._timeout_ns, refresh=refresh)
         heard = self._hear(plan)
         if isinstance(heard, str):  # nobody knows what was given up, which may not come back
-            self.let_go(plan)
             plan.generation = None
             plan.pass_by(heard)
-            return Found("lead")
+            return Found("lead") if refresh or not leads else self._leads_or_follows(plan) or Found("lead")
         plan.generation = heard.generation
         if plan.epoch != heard.epoch:
             self.let_go(plan)
@@ -216,13 +216,18 @@ class ResponseCache:
             return Found("hit", entry)
         if not leads or refresh or not plan.shares:
             return Found("lead")
-        if plan.leads is None:
+        return self._leads_or_follows(plan) or self._lease(plan, now_ns)
+
+    def _leads_or_follows(self, plan: Plan) -> Found | None:
+        """Whom to wait for in this process; ``None`` for whoever asks, for all who come meanwhile."""
+        if plan.leads is None and plan.shares:
             with self._lock:
+                now = plan.generation or (self._generations, self._trouble)
                 flight = self._flights.get(plan.key)
-                if flight is not None and flight.generation == plan.generation:
+                if flight is not None and flight.generation == now:
                     return Found("wait", flight=flight)
-                plan.leads = self._flights[plan.key] = Flight(plan.generation)
-        return self._lease(plan, now_ns)
+                plan.leads = self._flights[plan.key] = Flight(now)
+        return None
 
     def _kept(self, plan: Plan, now_ns: int) -> Entry | None:
         """The fresh entry of memory or of the store; one that is not fresh any more is noted in the plan."""
@@ -315,9 +320,6 @@ class ResponseCache:
             reply: The answer.
             now_ns: The time, Unix nanoseconds.
         """
-        if plan.generation is None:  # nobody knows what was invalidated since
-            self.counts[f"refused:{call.cache.reason if call.cache is not None else 'store'}"] += 1
-            return None
         settings = self.settings
         reason = refusal(
             call,
@@ -328,7 +330,9 @@ class ResponseCache:
         )
         if reason == "status" and self._negative is not None and is_lasting(call, reply):
             reason = None
-        if self.backing is None or self.backing.quick:
+        if plan.generation is None:  # nobody knows what was invalidated since
+            reason = reason or (call.cache.reason if call.cache is not None else None) or "store"
+        elif self.backing is None or self.backing.quick:
             plan.left_ns = self._timeout_ns
             self._hear(plan)
         if reason is None and plan.generation != self._generation:
@@ -364,7 +368,7 @@ class ResponseCache:
 
     def put(self, plan: Plan, entry: Entry, *, keeps: bool) -> None:
         """Give an answer to all who wait for it, and keep it. Never waits for the store."""
-        if keeps:
+        if keeps and plan.generation is not None:
             self._remember(plan, entry)
             if entry.refuses:
                 self.counts["negative"] += 1
@@ -474,7 +478,7 @@ class ResponseCache:
         with self._lock:
             now = (self._generations, news.generation)
             if now != self._generation:
-                self._generation = now
+                self._generation, self._trouble = now, object()
                 if self.backing is not None:
                     self._memory.clear()
                     if self._negative is not None:

@@ -88,7 +88,7 @@ class Lookup:
         return plan.question is not None
 
     def _question(self, call: Call, wire: Wire, plan: Plan) -> Question | None:
-        found = None if _embedding.get() else asked(call.dialect, call.body or {})
+        found = None if plan.generation is None or _embedding.get() else asked(call.dialect, call.body or {})
         if found is None or len(found.text) > self.settings.max_chars:
             return None
         compared = features(found.text)
