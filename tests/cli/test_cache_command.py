@@ -513,7 +513,7 @@ def test_encrypted_answers_are_not_found_bad(folder: Path, provider: Provider, r
         0,
         [
             "1 entries in c: 0 sound (0 stale), 0 damaged, 0 refused.",
-            "1 are encrypted, and cannot be checked without a configured encryption_key.",
+            "1 are encrypted and whole; only a configured encryption_key opens them.",
         ],
     )
     (label,) = json.loads(run("ls", "--directory", "c", "--json").stdout)["entries"]
@@ -526,6 +526,22 @@ def test_encrypted_answers_are_not_found_bad(folder: Path, provider: Provider, r
         == f"1 entries in {folder}/c: 1 sound (0 stale), 0 damaged, 0 refused.\n"
     )
     assert run("show", label["key"], **known).returncode == 0
+    typo = {**known, "TOKENGUARD_CACHE__ENCRYPTION_KEY": b64encode(bytes(32)).decode()}
+    ran = run("verify", "--remove", **typo)
+    assert (ran.returncode, ran.stdout.splitlines()) == (
+        0,
+        [
+            f"1 entries in {folder}/c: 0 sound (0 stale), 0 damaged, 0 refused.",
+            "1 are encrypted with another key than the configured encryption_key: is it the right one? "
+            "Only --remove --other-key removes them.",
+        ],
+    )
+    assert "with another key" in run("show", label["key"], **typo).stderr
+    told = json.loads(run("verify", "--json", **typo).stdout)
+    assert (told["entries"], told["other_key"], told["removed"]) == (1, 1, 0)
+    assert "give it with --remove" in run("verify", "--other-key", **typo).stderr
+    assert json.loads(run("verify", "--remove", "--other-key", "--json", **typo).stdout)["removed"] == 1
+    assert run("ls", "--directory", "c").stdout == "No entries.\n"
 
 
 def test_verify_where_the_secret_was_changed(run: Run, filled: Path) -> None:
