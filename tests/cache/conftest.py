@@ -40,10 +40,15 @@ def clock() -> HandClock:
 
 @pytest.fixture
 def cached(tmp_path: Path) -> Iterator[Cached]:
-    """Makes guards with a cache and a ledger, which never wait before they try again."""
+    """Makes guards with a cache and a ledger, which never wait before they try again.
+
+    Unless a test has a clock of its own, its lookups have all the time that a busy machine makes them take.
+    """
     made: list[Guard] = []
 
     def make(cache: Cache | None = None, **options: Any) -> Guard:
+        if cache is not None and "clock" not in options and cache.lookup_timeout == Cache().lookup_timeout:
+            cache = replace(cache, lookup_timeout="1m")
         options = {"ledger": tmp_path / "ledger.db", "retry": NO_WAIT, **options}
         cache = Cache() if cache is None else cache
         if isinstance(cache.store, str | Path):  # a disk may be slow where the machine is busy

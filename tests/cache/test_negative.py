@@ -344,7 +344,7 @@ def test_wishes_of_a_call(missing: Provider, cached: Cached) -> None:
 def test_invalidation(missing: Provider, cached: Cached, tmp_path: Path) -> None:
     """Whatever invalidates answers does so with refusals, in this process and in others."""
     for store in (None, tmp_path / "answers"):
-        cache = Cache(negative_ttl="30s", store=store, tags=("faq",), lookup_timeout="1m")
+        cache = Cache(negative_ttl="30s", store=store, tags=("faq",))
         guard, other = cached(cache), cached(cache)
         client = guard.wrap(chat(missing))
         invalidators = [guard] if store is None else [guard, other]

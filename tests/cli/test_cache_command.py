@@ -61,7 +61,7 @@ def asking(guard: Guard, provider: Provider) -> Ask:
 @pytest.fixture
 def used(folder: Path, provider: Provider) -> Used:
     """Three entries of two models; five hits, three of them of one entry."""
-    guard = Guard(cache=Cache(store=folder / "c", tags=("all",)), ledger=folder / "l.db")
+    guard = Guard(cache=Cache(store=folder / "c", tags=("all",), lookup_timeout="1m"), ledger=folder / "l.db")
     ask = asking(guard, provider)
     provider.answer("Paris.")
     ask("a", cache_tags=["[red]a"])
@@ -369,7 +369,10 @@ def test_a_namespace_alone_is_given_up_as_a_whole(run: Run, filled: Path) -> Non
 @pytest.fixture
 def running(folder: Path) -> Iterator[Guard]:
     """A guard of this process; the command is another one."""
-    guard = Guard(cache=Cache(store=folder / "c", tags=("v1",), namespace="team"), ledger=folder / "l.db")
+    guard = Guard(
+        cache=Cache(store=folder / "c", tags=("v1",), namespace="team", lookup_timeout="1m"),
+        ledger=folder / "l.db",
+    )
     yield guard
     guard.close()
 

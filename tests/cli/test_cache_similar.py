@@ -27,7 +27,7 @@ QUESTIONS = ("How do I reset my password?", "How do I water the garden?")
 def page(folder: Path, provider: Provider) -> str:
     """Two answers, tagged ``one`` and ``two``, to questions that one page of the index has; its key."""
     similar = Similar(Words(), threshold=0.9, uncalibrated=True, max_entries=64)
-    cache = Cache(store=folder / "c", tags=("all",), namespace="n", similar=similar)
+    cache = Cache(store=folder / "c", tags=("all",), namespace="n", similar=similar, lookup_timeout="1m")
     with closing(Guard(cache=cache, ledger=folder / "l.db")) as guard:
         client = guard.wrap(openai.OpenAI(base_url=provider.openai_url, api_key="k"))
         for tag, text in zip(("one", "two"), QUESTIONS, strict=True):
