@@ -1,0 +1,118 @@
+"""One request, as request rules see it: taken apart, with what is known of the model it is for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+from tokenguard.anatomy import Anatomy, Path
+from tokenguard.call import Asked, Json
+from tokenguard.lint.finding import Finding
+from tokenguard.lint.policy import Lint
+from tokenguard.tokens.limits import Limits
+from tokenguard.tokens.request import RequestCount, count_request
+
+
+class Paragraph(NamedTuple):
+    """A paragraph of at least 20 words, to be compared with others.
+
+    Attributes:
+        digest: Of its words, whatever the whitespace between them.
+        path: The text that it is in, from the message down.
+        start: Where it begins there.
+        end: Where it ends.
+        tokens: How long it is, in tokens of o200k_base.
+    """
+
+    digest: bytes
+    path: Path
+    start: int
+    end: int
+    tokens: int
+
+
+class Facts(NamedTuple):
+    """What is known of one message or tool, and remembered with it.
+
+    Attributes:
+        digest: Of all of it.
+        findings: Of the text rules; their paths begin at the message.
+        paragraphs: Its longer paragraphs.
+    """
+
+    digest: bytes
+    findings: tuple[Finding, ...] = ()
+    paragraphs: tuple[Paragraph, ...] = ()
+
+
+class Before(NamedTuple):
+    """What is remembered of the last request of the same kind: of the same run, or with the same beginning.
+
+    Attributes:
+        messages: The digests of its messages.
+        tools: The digests of its tools.
+        requests: How many requests of this kind there were.
+        called: Which tools the model has called in them.
+        offered: In how many of them each tool was offered, by name.
+    """
+
+    messages: tuple[bytes, ...] = ()
+    tools: tuple[bytes, ...] = ()
+    requests: int = 0
+    called: frozenset[str] = frozenset()
+    offered: dict[str, int] = {}  # noqa: RUF012 # a default that nobody changes
+
+
+class Request:
+    """A request.
+
+    Attributes:
+        body: It, as it is sent.
+        dialect: Its wire format: ``openai.chat``.
+        provider: Whose model it is for: ``openai``, ``anthropic``; empty where nobody knows.
+        asked: What the dialect reads in it.
+        anatomy: It, taken apart.
+        facts: What is known of each message, in the anatomy's order.
+        tools: The same of each tool.
+        limits: What is known of the model.
+        settings: The linter's.
+        before: The last request of this kind; ``None`` where there is none, as for requests in files.
+        complete: Whether the body is all there is. Of a call in source code, parts may not be known.
+    """
+
+    def __init__(
+        self,
+        body: Json,
+        dialect: str,
+        provider: str,
+        asked: Asked,
+        anatomy: Anatomy,
+        facts: tuple[Facts, ...],
+        tools: tuple[Facts, ...],
+        limits: Limits,
+        settings: Lint,
+        before: Before | None = None,
+        *,
+        complete: bool = True,
+    ) -> None:
+        self.body = body
+        self.dialect = dialect
+        self.provider = provider
+        self.asked = asked
+        self.anatomy = anatomy
+        self.facts = facts
+        self.tools = tools
+        self.limits = limits
+        self.settings = settings
+        self.before = before
+        self.complete = complete
+
+    @cached_property
+    def count(self) -> RequestCount:
+        """Its input tokens, part by part. Counted once, when a rule asks: most do not need to know."""
+        return count_request(self.anatomy, self.asked.model, self.provider)
+
+    @cached_property
+    def characters(self) -> int:
+        """The characters of all its texts: a character is 4 tokens at most, which often is enough to know."""
+        return sum(len(part.text) for message in self.anatomy.messages for part in message.parts)

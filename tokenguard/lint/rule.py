@@ -1,0 +1,73 @@
+"""What a rule is: a function that finds something, with a code, and a docstring that is its documentation.
+
+There are two kinds. A *text rule* looks at one text at a time: a message's content, a tool's description,
+a file. What it finds depends on nothing else, so that it is remembered with the text. A *request rule* looks
+at a whole request and the model that it is for; it runs on every call, and has to be quick.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from tokenguard.lint.finding import Finding, Severity
+
+if TYPE_CHECKING:
+    from tokenguard.lint.request import Request
+    from tokenguard.lint.text import Text
+
+S = TypeVar("S")
+
+SECTIONS: Final = ("What it does", "Why is this bad?", "Example", "Use instead", "Fix safety", "Options")
+"""The sections that a rule's docstring may have, in this order; the first four it must have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule(Generic[S]):
+    """A rule.
+
+    Attributes:
+        code: ``TG`` and three digits, of which the first is the family.
+        name: The same in words: ``indented-json``.
+        severity: How bad what it finds is, as a rule.
+        check: Gives what it finds.
+        default: Whether it is on where nobody selects rules.
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    check: Callable[[S], Iterable[Finding]]
+    default: bool = True
+
+    def run(self, subject: S) -> list[Finding]:
+        """What it finds in a text or request, with its code on it."""
+        return [
+            one._replace(code=self.code, severity=one.severity or self.severity)
+            for one in self.check(subject)
+        ]
+
+    @property
+    def doc(self) -> str:
+        """Its documentation, in Markdown."""
+        return inspect.getdoc(self.check) or ""
+
+
+TextRule = Rule["Text"]
+RequestRule = Rule["Request"]
+
+
+def text_rule(
+    code: str, name: str, severity: Severity = Severity.WARNING, *, default: bool = True
+) -> Callable[[Callable[[Text], Iterable[Finding]]], TextRule]:
+    """Make a text rule of a function. Its findings are in the text: it gives no paths."""
+    return lambda check: Rule(code, name, severity, check, default)
+
+
+def request_rule(
+    code: str, name: str, severity: Severity = Severity.WARNING, *, default: bool = True
+) -> Callable[[Callable[[Request], Iterable[Finding]]], RequestRule]:
+    """Make a request rule of a function. Its findings' paths begin at the request."""
+    return lambda check: Rule(code, name, severity, check, default)

@@ -1,0 +1,16 @@
+"""The rules: a file for each family. Add a rule by adding it to its family's list.
+
+The first digit of a code says the family: 1 size, 2 waste, 3 the provider's prompt cache, 4 output,
+5 pictures, sound and documents, 6 safety.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tokenguard.lint.rule import RequestRule, Rule, TextRule
+from tokenguard.lint.rules import waste
+
+TEXT_RULES: Final[tuple[TextRule, ...]] = (*waste.TEXT_RULES,)
+REQUEST_RULES: Final[tuple[RequestRule, ...]] = (*waste.REQUEST_RULES,)
+RULES: Final[tuple[Rule[Any], ...]] = tuple(sorted((*TEXT_RULES, *REQUEST_RULES), key=lambda rule: rule.code))
