@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from tokenguard import faults
-from tokenguard.anatomy import Message
+from tokenguard.anatomy import Message, Tool
 from tokenguard.lint.finding import Finding
 from tokenguard.lint.policy import Lint
 from tokenguard.lint.request import Facts, Paragraph, Request
@@ -58,6 +58,10 @@ class Linter:
             if len(self._facts) > _REMEMBERED:
                 self._facts.popitem(last=False)
         return facts
+
+    def tool(self, tool: Tool) -> Facts:
+        """What is known of a tool."""
+        return Facts(digest_of(tool.raw))
 
     def _worked_out(self, message: Message, digest: bytes) -> Facts:
         depth = len(message.path)
