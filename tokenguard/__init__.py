@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     )
     from tokenguard.guard import Guard, observe
     from tokenguard.instrumentation import instrument, uninstrument, wrap
+    from tokenguard.lint import Lint
     from tokenguard.pricing import PriceOverride
+    from tokenguard.prompts import Fitted, Prompt, fit_passages
     from tokenguard.retry import Retry
     from tokenguard.run import Run
     from tokenguard.telemetry import TelemetrySettings
@@ -51,7 +53,9 @@ _HOMES = {
     ),
     "guard": ("Guard", "observe"),
     "instrumentation": ("instrument", "uninstrument", "wrap"),
+    "lint": ("Lint",),
     "pricing": ("PriceOverride",),
+    "prompts": ("Fitted", "Prompt", "fit_passages"),
     "retry": ("Retry",),
     "run": ("Run",),
     "telemetry": ("TelemetrySettings",),
@@ -81,7 +85,11 @@ __all__ = [  # noqa: RUF022 - in the order of _HOMES, which a test compares
     "instrument",
     "uninstrument",
     "wrap",
+    "Lint",
     "PriceOverride",
+    "Fitted",
+    "Prompt",
+    "fit_passages",
     "Retry",
     "Run",
     "TelemetrySettings",

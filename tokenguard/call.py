@@ -375,6 +375,11 @@ class Receipt(NamedTuple):
         return None if saved is None else saved / 1e9
 
     @property
+    def prompt(self) -> str | None:
+        """Which :class:`~tokenguard.Prompt` the call was made with, as its name and version: ``triage@3``."""
+        return self.tags.get("prompt")
+
+    @property
     def cost_usd(self) -> float | None:
         """``cost_nano`` in dollars, for reading; do sums on ``cost_nano``."""
         return None if self.cost_nano is None else self.cost_nano / 1e9
