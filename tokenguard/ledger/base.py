@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from tokenguard.call import Attempt
@@ -36,6 +37,14 @@ class Ledger(Protocol):
         self, kind: str, *, run_id: str | None = None, customer: str | None = None, value: float | None = None
     ) -> None:
         """Write down, soon, what calls achieved: a ticket solved, a lead won. Never blocks."""
+        ...
+
+    def learn(self, provider: str, model: str, features: str, bills: int, state: str) -> None:
+        """Keep, soon, what was learned of how a model counts. Never blocks."""
+        ...
+
+    def learned(self, features: str) -> Mapping[tuple[str, str], str]:
+        """What was learned by these features, for each provider and model. Asked for once, by a thread."""
         ...
 
     def flush(self, timeout_s: float) -> bool:

@@ -57,6 +57,12 @@ INSERT_OUTCOME: Final = (
     "INSERT OR IGNORE INTO outcome (id, kind, run_id, customer, value, ts) VALUES (?, ?, ?, ?, ?, ?)"
 )
 
+UPSERT_LEARNED: Final = """
+    INSERT INTO learned (provider, model, features, bills, state) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET bills = excluded.bills, state = excluded.state
+    WHERE excluded.bills >= learned.bills
+"""
+
 NO_PRICE: Final = ""
 """The ``price_id`` of a quantity that has no price; its ``unit_price`` and ``cost_nano`` are NULL."""
 

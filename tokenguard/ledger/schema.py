@@ -98,6 +98,16 @@ CREATE TABLE price_set (
     first_seen INTEGER NOT NULL
 ){_STRICT}"""
 
+_LEARNED: Final = f"""
+CREATE TABLE learned (
+    provider TEXT NOT NULL,
+    model TEXT NOT NULL,
+    features TEXT NOT NULL,
+    bills INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    PRIMARY KEY (provider, model, features)
+){_STRICT}{"," if _STRICT else ""} WITHOUT ROWID"""
+
 # A call's facts are those of its last attempt; its tokens and costs are the sums over all of them.
 _V_CALLS: Final = """
 CREATE VIEW v_calls AS
@@ -316,6 +326,7 @@ MIGRATIONS: Final[Sequence[Sequence[str]]] = (
         _V_CALLS_2,
         _V_DAILY_2,
     ),
+    (_LEARNED,),
 )
 """What makes version n + 1 of version n: statements in order. The file's version is ``user_version``."""
 

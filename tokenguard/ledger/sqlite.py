@@ -141,6 +141,34 @@ class SqliteLedger:
         except Exception as error:
             faults.note("ledger.outcome", error)
 
+    def learn(self, provider: str, model: str, features: str, bills: int, state: str) -> None:
+        """Keep what was learned of how a model counts. Never waits, never raises.
+
+        It is in the file soon; a killed process loses the last of it. What was learned from more bills stays.
+
+        Args:
+            provider: Whose model it is.
+            model: Its name.
+            features: What of requests it was learned by; each set of them is kept by itself.
+            bills: From how many bills it was learned.
+            state: What was learned.
+        """
+        if not self._writer.closed:
+            self._writer.write_learned((provider, model, features, bills, state))
+
+    def learned(self, features: str) -> dict[tuple[str, str], str]:
+        """What was learned by these features, by provider and model; nothing where it cannot be read."""
+        try:
+            rows = self._writer.exclusively(
+                lambda store: store.connection.execute(
+                    "SELECT provider, model, state FROM learned WHERE features = ?", (features,)
+                ).fetchall()
+            )
+        except Exception as error:
+            faults.note("ledger.learned", error)
+            return {}
+        return {(provider, model): state for provider, model, state in rows}
+
     def flush(self, timeout_s: float) -> bool:
         """Bring everything into the file, what is under way too, in at most ``timeout_s`` seconds.
 

@@ -19,6 +19,7 @@ from tokenguard.ledger.rows import (
     INSERT_SETTLED,
     QUANTITY,
     STARTED,
+    UPSERT_LEARNED,
     Row,
     Settlement,
     storable,
@@ -47,11 +48,13 @@ class Batch(NamedTuple):
         openings: Rows of :func:`tokenguard.ledger.rows.opening`, each with its state at the end.
         settlements: Attempts that are over.
         outcomes: What calls achieved.
+        learned: What was learned of how models count.
     """
 
     openings: Sequence[Row] = ()
     settlements: Sequence[Settlement] = ()
     outcomes: Sequence[Row] = ()
+    learned: Sequence[Row] = ()
 
 
 class Store:
@@ -124,6 +127,8 @@ class Store:
             self._settle(batch.settlements)
         if batch.outcomes:
             self._cursor.executemany(INSERT_OUTCOME, batch.outcomes)
+        if batch.learned:
+            self._cursor.executemany(UPSERT_LEARNED, batch.learned)
 
     def _settle(self, settlements: Sequence[Settlement]) -> None:
         """Settle a group. In the usual case none of it was settled before, and one insert does."""
@@ -191,6 +196,8 @@ def _storable_singles(batch: Batch) -> Iterator[Batch]:
         yield Batch(settlements=[one._replace(opening=opening, closing=closing, lines=lines)])
     for row in batch.outcomes:
         yield Batch(outcomes=[storable(row)])
+    for row in batch.learned:
+        yield Batch(learned=[storable(row)])
 
 
 def _file(path: str) -> tuple[int, int]:

@@ -69,6 +69,7 @@ class Writer:
         self._bell.acquire()
         self._settlements: deque[Settlement] = deque()
         self._outcomes: deque[Row] = deque()
+        self._learned: dict[Row, Row] = {}
         self._thread: threading.Thread | None = None
         # The thread refers to us weakly while it sleeps, and through this while there is work for it.
         self._busy: list[Writer | None] = [None]
@@ -84,6 +85,12 @@ class Writer:
     def write_outcome(self, row: Row) -> None:
         """Write an outcome with the next group."""
         self._queue(self._outcomes, row)
+
+    def write_learned(self, row: Row) -> None:
+        """Write what was learned of a model with the next group; only the last that was said of it."""
+        self._learned[row[:3]] = row
+        if self._asleep:
+            self._ring()
 
     def flush(self, timeout_s: float) -> bool:
         """Write, in this thread, what is queued and what is under way. Says whether that worked."""
@@ -146,7 +153,8 @@ class Writer:
 
     def _write_group(self, until: float) -> bool:
         """Write one group. The lock is ours. Says whether it was written; if not, it is queued again."""
-        batch = Batch((), _take(self._settlements), _take(self._outcomes))
+        learned = [self._learned.pop(named) for named in list(self._learned)]
+        batch = Batch((), _take(self._settlements), _take(self._outcomes), learned)
         try:
             written = self._write_batch(batch, until)
         except BaseException:
@@ -172,6 +180,8 @@ class Writer:
     def _queue_again(self, batch: Batch) -> None:
         self._settlements.extendleft(reversed(batch.settlements))
         self._outcomes.extendleft(reversed(batch.outcomes))
+        for row in batch.learned:
+            self._learned.setdefault(row[:3], row)
 
     def _in_trouble(self, error: Exception) -> None:
         """The file cannot be written to. Calls do not notice: it is tried again, now and then."""
@@ -191,7 +201,7 @@ class Writer:
             self._ring()
 
     def _waiting(self) -> bool:
-        return bool(self._settlements or self._outcomes)
+        return bool(self._settlements or self._outcomes or self._learned)
 
     def _ring(self) -> None:
         """Wake the background thread."""

@@ -1,0 +1,126 @@
+"""What is learned from bills gets close soon, is never spoiled by one of them, and outlives the process."""
+
+from __future__ import annotations
+
+import random
+import statistics
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tokenguard.ledger import SqliteLedger
+from tokenguard.tokens.calibration import Calibration, Estimator, Prior
+
+NAMES = (*(f"script{n}" for n in range(8)), "message", "tool", "frame")
+PRIOR = Prior(NAMES, (1.3,) * 8 + (5.0, 40.0, 8.0), (0.3,) * 8 + (0.5,) * 3)
+TRUTH = (1.61, 1.79, 1.28, 1.85, 1.64, 1.14, 2.08, 2.59, 6.0, 34.0, 11.0)
+
+
+def request(chance: random.Random, scripts: tuple[int, ...]) -> list[float]:
+    features = [0.0] * len(NAMES)
+    for script in scripts:
+        features[script] = chance.uniform(50, 2000)
+    features[8:] = [chance.randint(1, 9), chance.randint(0, 3), 1]
+    return features
+
+
+def bill(chance: random.Random, features: list[float]) -> int:
+    true = sum(weight * value for weight, value in zip(TRUTH, features, strict=True))
+    return round(true * chance.gauss(1, 0.02))
+
+
+def off(estimator: Estimator, features: list[float], tokens: int) -> float:
+    counted = sum(w * x for w, x in zip(estimator.learned().weights, features, strict=True))
+    return abs(counted / tokens - 1)
+
+
+@pytest.mark.parametrize("scripts", [(0,), (1, 2), (0, 3, 4, 6)], ids=["prose", "code", "languages"])
+def test_counts_are_within_five_percent_after_fifty_bills(scripts: tuple[int, ...]) -> None:
+    """And the bound that is promised holds for 19 of 20 of the next, with bills that scatter by 2 %."""
+    chance = random.Random(scripts[-1])
+    estimator = Estimator(PRIOR)
+    for _ in range(50):
+        features = request(chance, scripts)
+        estimator.observe(features, bill(chance, features))
+    learned, errors, above = estimator.learned(), [], 0
+    for _ in range(200):
+        features = request(chance, scripts)
+        tokens = bill(chance, features)
+        errors.append(off(estimator, features, tokens))
+        counted = sum(w * x for w, x in zip(learned.weights, features, strict=True))
+        above += tokens > counted * (learned.at_most or 1)
+    assert statistics.median(errors) < 0.03
+    assert sorted(errors)[190] < 0.06
+    assert learned.error is not None
+    assert learned.error < 0.3
+    assert above <= 20
+
+
+def test_a_wrong_bill_does_not_spoil_what_was_learned() -> None:
+    """Whatever it says: a hundred times as much, or next to nothing."""
+    chance = random.Random(1)
+    estimator = Estimator(PRIOR)
+    for _ in range(100):
+        features = request(chance, (0, 1))
+        estimator.observe(features, bill(chance, features))
+    for wrong in (1, 10**9):
+        estimator.observe(request(chance, (0, 1)), wrong)
+    features = request(chance, (0, 1))
+    assert off(estimator, features, bill(chance, features)) < 0.15
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(
+        st.tuples(st.lists(st.floats(0, 1e7), min_size=11, max_size=11), st.integers(-5, 2**40)), max_size=60
+    )
+)
+def test_no_bills_bring_it_out_of_bounds(bills: list[tuple[list[float], int]]) -> None:
+    """Weights stay between half and four times the prior's, and what was learned survives being written."""
+    estimator = Estimator(PRIOR)
+    for features, tokens in bills:
+        estimator.observe(features, tokens)
+    for weight, prior in zip(estimator.learned().weights, PRIOR.weights, strict=True):
+        assert prior / 2 <= weight <= prior * 4
+    again = Estimator.of(estimator.state(), PRIOR).learned()
+    assert again.weights == pytest.approx(estimator.learned().weights, rel=1e-4)
+    assert again.bills == estimator.learned().bills
+
+
+def test_what_was_learned_is_in_the_ledger(tmp_path: Path) -> None:
+    """Another process goes on where this one ended; of other features, or damaged, it starts anew."""
+    path, chance = tmp_path / "usage.db", random.Random(2)
+    ledger = SqliteLedger(path)
+    calibration = Calibration(ledger, lambda *_: PRIOR)
+    for _ in range(20):
+        features = request(chance, (0,))
+        calibration.observe("anthropic", "claude-opus-4-7", features, bill(chance, features))
+    learned = calibration.learned("anthropic", "claude-opus-4-7")
+    ledger.close()
+
+    ledger = SqliteLedger(path)
+    again = Calibration(ledger, lambda *_: PRIOR).learned("anthropic", "claude-opus-4-7")
+    assert again.bills == 20
+    assert again.weights == pytest.approx(learned.weights, rel=1e-4)
+    other = Prior((*NAMES[:-1], "other"), PRIOR.weights, PRIOR.spread)
+    assert Calibration(ledger, lambda *_: other).learned("anthropic", "claude-opus-4-7").bills == 0
+    ledger.learn("anthropic", "claude-opus-4-7", ",".join(NAMES), 99, "{}")
+    ledger.close()
+
+    ledger = SqliteLedger(path)
+    assert Calibration(ledger, lambda *_: PRIOR).learned("anthropic", "claude-opus-4-7").bills == 0
+    ledger.close()
+
+
+def test_what_fewer_bills_taught_does_not_replace_what_more_did(tmp_path: Path) -> None:
+    """Two processes learn of the same model: the one that knows more is kept."""
+    with_more, path = "more", tmp_path / "usage.db"
+    for bills, state in ((50, with_more), (3, "less")):
+        ledger = SqliteLedger(path)
+        ledger.learn("anthropic", "claude-opus-4-7", "f", bills, state)
+        ledger.close()
+    ledger = SqliteLedger(path)
+    assert ledger.learned("f") == {("anthropic", "claude-opus-4-7"): with_more}
+    ledger.close()
