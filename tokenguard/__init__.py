@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ConfigError,
         GuardError,
         LedgerError,
+        LintError,
         NotWrappableError,
         UnpricedModelError,
     )
@@ -48,6 +49,7 @@ _HOMES = {
         "ConfigError",
         "GuardError",
         "LedgerError",
+        "LintError",
         "NotWrappableError",
         "UnpricedModelError",
     ),
@@ -78,6 +80,7 @@ __all__ = [  # noqa: RUF022 - in the order of _HOMES, which a test compares
     "ConfigError",
     "GuardError",
     "LedgerError",
+    "LintError",
     "NotWrappableError",
     "UnpricedModelError",
     "Guard",

@@ -18,7 +18,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
-from typing import Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+if TYPE_CHECKING:  # a guard that does not lint does not load it
+    from tokenguard.lint import Finding
+    from tokenguard.lint.calls import Checked
 
 Json = dict[str, Any]
 """A decoded JSON object, as it came over the wire."""
@@ -282,6 +286,10 @@ class Call:
     """The request itself, where a policy has to look at more than its body."""
     cache_wish: CacheWish = CacheWish()  # noqa: RUF009 - it never changes
     cache: CacheUse | None = None
+    lint: Checked | None = None
+    """What the linter found."""
+    lint_ignores: tuple[str, ...] = ()
+    """Rules that are off for this call."""
     hides_usage: bool = False
     """We asked for the usage chunk of a stream, the caller did not: it is taken out again."""
     attempts: list[Attempt] = field(default_factory=list)
@@ -358,6 +366,10 @@ class Receipt(NamedTuple):
     cache_key: str | None = None
     cache_age_s: float | None = None
     cache_similarity: float | None = None
+    findings: tuple[Finding, ...] = ()
+    fixed: tuple[Finding, ...] = ()
+    tokens_saved: int = 0
+    """By how many tokens the input was shortened before it was sent."""
 
     @property
     def saved_nano(self) -> int | None:

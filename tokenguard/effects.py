@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from tokenguard.call import Answered, Attempt, Receipt
+from tokenguard.call import Answered, Attempt, Json, Receipt
 
 if TYPE_CHECKING:  # a guard without a cache does not load it
     from tokenguard.cache import Plan
@@ -71,6 +71,16 @@ class Keep(NamedTuple):
     keeps: bool
 
 
+class Rewrite(NamedTuple):
+    """Send another body from now on: the same request, changed by a policy.
+
+    Answered with ``None``. Where it cannot be done (a signed request that nobody here can sign again) the
+    request stays as it was.
+    """
+
+    body: Json
+
+
 class Open(NamedTuple):
     """Write the attempt down, durably, before a byte of it is sent.
 
@@ -124,7 +134,20 @@ class Finish(NamedTuple):
 
 
 Effect = (
-    Find | Resemble | Await | Join | Replay | Open | Send | Read | Deliver | Sleep | Keep | Settle | Finish
+    Rewrite
+    | Find
+    | Resemble
+    | Await
+    | Join
+    | Replay
+    | Open
+    | Send
+    | Read
+    | Deliver
+    | Sleep
+    | Keep
+    | Settle
+    | Finish
 )
 Flow = Generator[Effect, Any, "Reply | Failure"]
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import new_class
-from typing import cast
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from tokenguard.lint import Finding
 
 
 class GuardError(Exception):
@@ -41,6 +44,18 @@ class UnpricedModelError(GuardError):
     What to do: add a ``[[prices]]`` entry for the model, map the deployment to a model with
     ``deployments``, or upgrade ``genai-prices``.
     """
+
+
+class LintError(GuardError):
+    """The request breaks a rule, and ``Lint(on_error="raise")`` is set. Nothing was sent.
+
+    What to do: correct what the message names; ``tokenguard lint --explain CODE`` says why it matters.
+
+    Attributes:
+        findings: What was found, each with its code, its place in the request and what to do about it.
+    """
+
+    findings: tuple[Finding, ...] = ()
 
 
 class CacheMissError(GuardError):

@@ -28,6 +28,7 @@ from tokenguard.effects import (
     Sleep,
 )
 from tokenguard.errors import CacheMissError
+from tokenguard.linted import lint
 from tokenguard.policies import Policies
 from tokenguard.settling import (
     next_attempt,
@@ -49,6 +50,8 @@ def flow(call: Call, dialect: Dialect, policies: Policies) -> Flow:
     """A metered call: answered from the cache, or by attempts until one succeeds or no other is worth it."""
     if policies.refuse_unpriced:
         refuse_unpriced(call, policies)  # raises before a cent is spent
+    if policies.lint is not None:
+        yield from lint(call, dialect, policies.lint, policies)  # and so does this
     plan = plan_of(call, dialect, policies)
     call.trace = call.trace or policies.telemetry.started(
         call, looks_up=plan is not None or only_cached(call, policies)

@@ -33,6 +33,8 @@ from tokenguard.wishes import checked_tags, within
 if TYPE_CHECKING:  # a guard without a cache does not load it
     from tokenguard.cache import Answers, Cache, ResponseCache
     from tokenguard.cache.similar import Similar
+    from tokenguard.lint import Lint
+    from tokenguard.lint.calls import CallLinter
 
 Client = TypeVar("Client")
 Observer = Callable[[Receipt], None]
@@ -71,6 +73,7 @@ class Guard:
         telemetry: What to emit to OpenTelemetry.
         tags: Tags on every call; the context's tags are added to them.
         cache: Answer a request with the answer that the same request got before; off unless asked for.
+        lint: Look at what is sent before it is paid for: size, waste, secrets; off unless asked for.
         stream_usage: Ask for the usage of OpenAI chat streams that did not ask for it, and take the
             extra chunk out again.
         clock: Where time comes from; the ``time`` module, but for tests.
@@ -85,6 +88,7 @@ class Guard:
         *,
         retry: Retry | int | None = Retry(),  # noqa: B008 - frozen
         cache: Cache | None = None,
+        lint: Lint | None = None,
         ledger: str | Path | Ledger | None = "default",
         durability: Literal["normal", "full"] = "normal",
         prices: Sequence[PriceOverride] = (),
@@ -102,7 +106,8 @@ class Guard:
         self.ledger = _ledger(ledger, durability)
         self.prices = PriceBook(prices, deployments or {})
         self.cache = None if cache is None else _answers(cache, clock)
-        self.telemetry = Telemetry(telemetry, tree=explicit or cache is not None, cache=_watched(self.cache))
+        tree = explicit or cache is not None or lint is not None
+        self.telemetry = Telemetry(telemetry, tree=tree, cache=_watched(self.cache))
         self._receipts: OrderedDict[str, Receipt] = OrderedDict()
         self._lock = threading.RLock()
         self._clock = clock
@@ -111,6 +116,7 @@ class Guard:
             policies=Policies(
                 prices=self.prices,
                 cache=self.cache,
+                lint=None if lint is None else _linter(lint),
                 retry=self.retry,
                 telemetry=self.telemetry,
                 refuse_unpriced=on_unpriced == "refuse",
@@ -277,6 +283,12 @@ class Guard:
     def _record_outcome(self, run: Run, kind: str, value: float | None) -> None:
         if self.ledger is not None:
             self.ledger.outcome(kind, run_id=run.id, customer=run.tags.get("customer"), value=value)
+
+
+def _linter(settings: Lint) -> CallLinter:
+    from tokenguard.lint.calls import CallLinter
+
+    return CallLinter(settings)
 
 
 def _answers(settings: Cache, clock: Clock) -> Answers:

@@ -9,8 +9,9 @@ from tokenguard.pricing import PriceBook
 from tokenguard.retry import Retry
 from tokenguard.telemetry import Telemetry
 
-if TYPE_CHECKING:  # a guard without a cache does not load it
+if TYPE_CHECKING:  # a guard loads what it is made with
     from tokenguard.cache import Answers
+    from tokenguard.lint.calls import CallLinter
 
 
 class Policies(NamedTuple):
@@ -22,3 +23,4 @@ class Policies(NamedTuple):
     refuse_unpriced: bool
     new_id: Callable[[int], str]
     cache: Answers | None = None
+    lint: CallLinter | None = None

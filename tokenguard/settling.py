@@ -236,7 +236,7 @@ def receipt_of(call: Call, policies: Policies) -> Receipt:
     """What the call came to: the last attempt's answer, and the cost of them all."""
     last = call.attempts[-1]
     where, answered = call.where, last.answered
-    total, used = _total(call.attempts), call.cache or _NOT_CACHED
+    total, used, linted = _total(call.attempts), call.cache or _NOT_CACHED, call.lint
     return Receipt(
         call_id=call.id,
         started_ns=call.started_ns,
@@ -275,6 +275,9 @@ def receipt_of(call: Call, policies: Policies) -> Receipt:
         cache_key=used.key,
         cache_age_s=used.age_s,
         cache_similarity=used.similarity,
+        findings=() if linted is None else linted.findings,
+        fixed=() if linted is None else linted.fixed,
+        tokens_saved=0 if linted is None else linted.tokens_saved,
     )
 
 

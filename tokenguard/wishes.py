@@ -6,6 +6,7 @@ headers instead, which never leave the process: the seam takes them off before a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -27,6 +28,9 @@ _RETRIES: Final = PREFIX + "retries"
 _CACHE: Final = PREFIX + "cache"
 _CACHE_TTL: Final = PREFIX + "cache-ttl"
 _CACHE_TAGS: Final = PREFIX + "cache-tags"
+_LINT_IGNORE: Final = PREFIX + "lint-ignore"
+
+_RULE: Final = re.compile(r"TG\d{0,3}")
 
 CacheUsed = Literal["use", "bypass", "refresh", "only"]
 _USES: Final = get_args(CacheUsed)
@@ -41,6 +45,7 @@ class Wishes(NamedTuple):
     model: str | None = None
     retries: int | None = None
     cache: CacheWish = CacheWish()
+    lint_ignore: tuple[str, ...] = ()
 
 
 _NONE: Final = Wishes()
@@ -61,6 +66,7 @@ def context(
     cache: CacheUsed | None = None,
     cache_ttl: Duration | None = None,
     cache_tags: Sequence[str] = (),
+    lint_ignore: Sequence[str] = (),
 ) -> Iterator[None]:
     """Set wishes for every call made inside the ``with`` block, on top of those already set.
 
@@ -77,12 +83,13 @@ def context(
             answer; ``only`` raises :class:`CacheMissError` rather than ask; ``use`` is as usual.
         cache_ttl: For how long the answer is good, instead of the cache's ``ttl``.
         cache_tags: Added to the tags that the answer can be invalidated by.
+        lint_ignore: Rules of the linter that are off: codes, or their beginnings (``TG2``).
 
     Raises:
-        ConfigError: A tag is not a string, ``retries`` is negative, or a wish of the cache makes no sense.
+        ConfigError: A tag is not a string, ``retries`` is negative, or a wish makes no sense.
     """
     wish = _cache_wish(_current.get().cache, cache, cache_ttl, cache_tags)
-    token = _current.set(_refined(_current.get(), tags, model, retries, wish))
+    token = _current.set(_refined(_current.get(), tags, model, retries, wish, lint_ignore))
     try:
         yield
     finally:
@@ -120,6 +127,7 @@ def headers(
     cache: CacheUsed | None = None,
     cache_ttl: Duration | None = None,
     cache_tags: Sequence[str] = (),
+    lint_ignore: Sequence[str] = (),
 ) -> dict[str, str]:
     """The current wishes, and those given here, as request headers.
 
@@ -132,7 +140,7 @@ def headers(
         ConfigError: As :func:`context`.
     """
     wish = _cache_wish(_current.get().cache, cache, cache_ttl, cache_tags)
-    wishes = _refined(_current.get(), tags, model, retries, wish)
+    wishes = _refined(_current.get(), tags, model, retries, wish, lint_ignore)
     made: dict[str, str] = {}
     if wishes.tags:
         made[_TAGS] = urlencode(wishes.tags)
@@ -150,6 +158,8 @@ def headers(
         made[_CACHE_TTL] = str(wish.ttl_s)
     if wish.tags:
         made[_CACHE_TAGS] = ",".join(map(quote, wish.tags))
+    if wishes.lint_ignore:
+        made[_LINT_IGNORE] = ",".join(wishes.lint_ignore)
     return made
 
 
@@ -177,6 +187,7 @@ def from_headers(found: Mapping[str, str]) -> Wishes:
         unquote(found[_MODEL]) if _MODEL in found else None,
         int(retries) if retries is not None else None,
         _cache_wish_from(found, wishes.cache),
+        tuple(code.strip() for code in found.get(_LINT_IGNORE, "").split(",") if code.strip()),
     )
 
 
@@ -223,6 +234,7 @@ def _refined(
     model: str | None,
     retries: int | None,
     cache: CacheWish,
+    lint_ignore: Sequence[str] = (),
 ) -> Wishes:
     if retries is not None and (isinstance(retries, bool) or retries < 0):
         raise ConfigError(f"retries={retries!r}: give 0 (never try again) or more")
@@ -231,4 +243,15 @@ def _refined(
         model=model or outer.model,
         retries=outer.retries if retries is None else retries,
         cache=cache,
+        lint_ignore=_rules(outer.lint_ignore, lint_ignore),
     )
+
+
+def _rules(outer: tuple[str, ...], codes: Sequence[str]) -> tuple[str, ...]:
+    if not codes:
+        return outer
+    if isinstance(codes, str) or not all(isinstance(code, str) and _RULE.fullmatch(code) for code in codes):
+        raise ConfigError(
+            f"lint_ignore={codes!r}: give a tuple of codes of rules, or their beginnings: ('TG201',)"
+        )
+    return (*outer, *codes)

@@ -37,12 +37,23 @@ def call_attributes(receipt: Receipt) -> Attributes:
             made[sc.CACHE_REASON] = receipt.cache_reason
         if receipt.saved_nano:
             made[sc.CACHE_SAVED] = receipt.saved_nano / 1e9
+    if receipt.findings or receipt.fixed:
+        _put_lint(made, receipt)
     if receipt.cost_nano is not None:
         made[sc.COST_CALL_TOTAL] = receipt.cost_nano / 1e9
     if receipt.baseline_nano is not None:
         made[sc.COST_BASELINE] = receipt.baseline_nano / 1e9
     _put_labels(made, receipt)
     return made
+
+
+def _put_lint(made: Attributes, receipt: Receipt) -> None:
+    """Codes and counts; what they were found in is nobody's business here."""
+    made[sc.LINT_FINDINGS] = len(receipt.findings)
+    made[sc.LINT_CODES] = sorted({one.code for one in receipt.findings})
+    if receipt.fixed:
+        made[sc.LINT_FIXED] = sorted({one.code for one in receipt.fixed})
+        made[sc.LINT_SAVED] = receipt.tokens_saved
 
 
 def outcome(receipt: Receipt) -> str:

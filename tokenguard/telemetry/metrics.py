@@ -31,6 +31,8 @@ class Instruments:
         self.attempts = counter(meter, sc.METRIC_ATTEMPTS, "{attempt}")
         self.lookups = counter(meter, sc.METRIC_CACHE_LOOKUPS, "{lookup}")
         self.saved = counter(meter, sc.METRIC_CACHE_SAVED, "USD", 1e9)
+        self.findings = counter(meter, sc.METRIC_LINT_FINDINGS, "{finding}")
+        self.tokens_saved = counter(meter, sc.METRIC_LINT_SAVED, "{token}")
         self.unpriced = counter(meter, sc.METRIC_UNPRICED, "{call}")
         self.unmetered = counter(meter, sc.METRIC_UNMETERED, "{request}")
 
@@ -81,6 +83,22 @@ class Metrics:
         )
         if receipt.saved_nano:
             to.saved.add(receipt.saved_nano, ((sc.REQUEST_MODEL, receipt.model_requested), *tags))
+
+    def linted(self, call: Call) -> None:
+        """Record what the linter found in a call: codes, never content."""
+        checked, model = call.lint, (sc.REQUEST_MODEL, call.asked.model)
+        if checked is None:
+            return
+        for found, fixed in ((checked.findings, False), (checked.fixed, True)):
+            for one in found:
+                labels = (
+                    (sc.LINT_CODE, one.code),
+                    (sc.LINT_SEVERITY, str(one.severity)),
+                    (sc.LINT_DONE, fixed),
+                )
+                self._to.findings.add(1, (*labels, model))
+        if checked.tokens_saved:
+            self._to.tokens_saved.add(checked.tokens_saved, (model,))
 
     def _attempts(self, call: Call, labels: Labels, tags: Labels) -> None:
         """Count each attempt and its cost; what one cost is known even where another has no price."""

@@ -125,6 +125,15 @@ class Telemetry:
         except Exception as error:
             faults.note("telemetry.looked_up", error)
 
+    def linted(self, call: Call) -> None:
+        """Count what the linter found in a call, where a meter provider is set."""
+        try:
+            metrics = self._metrics()
+            if metrics is not None:
+                metrics.linted(call)
+        except Exception as error:
+            faults.note("telemetry.linted", error)
+
     def sending(self, trace: Trace | None) -> AbstractContextManager[None]:
         """A context in which the leaf is the current span, for spans of the HTTP library below it."""
         return _NOTHING if trace is None else trace.current()

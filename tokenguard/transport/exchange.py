@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from tokenguard import faults
-from tokenguard.call import Answered, CacheUse, Call, Receipt
+from tokenguard.call import Answered, CacheUse, Call, Json, Receipt
 from tokenguard.dialects import Endpoint
 from tokenguard.dialects.sse import AwsEventStream, ServerSentEvents
 from tokenguard.effects import (
@@ -22,6 +22,7 @@ from tokenguard.effects import (
     Keep,
     Reply,
     Resemble,
+    Rewrite,
     Settle,
 )
 from tokenguard.errors import GuardError
@@ -246,12 +247,33 @@ class Exchange:
             elif isinstance(effect, Keep):
                 if self._services.policies.cache is not None:
                     self._services.policies.cache.put(effect.plan, effect.entry, keeps=effect.keeps)
+            elif isinstance(effect, Rewrite):
+                self._rewrite(effect.body)
             elif not isinstance(effect, Settle):
                 raise TypeError("it cannot be carried out once the caller may be gone")
             elif self._services.ledger is not None:
                 self._services.ledger.settle(effect.attempt)
         except Exception as fault:
             faults.note(f"flow.{type(effect).__name__.lower()}", fault)
+
+    def _rewrite(self, body: Json) -> None:
+        """Send another body, which the application did not write, from now on."""
+        call = self.call
+        if self._sign is None and rewrite.is_signed(self.plain):
+            faults.warn_once(
+                "transport.sign", "a request could not be changed: nobody here can sign it again"
+            )
+            return
+        text = rewrite.encoded(body)
+        self.plain, call.body = rewrite.with_body(self._flavour, self.plain, text), body
+        if call.wire is not None:
+            call.wire = call.wire._replace(body=text)
+        if call.hides_usage and self.endpoint is not None and self.endpoint.dialect.with_usage is not None:
+            asking = self.endpoint.dialect.with_usage(body)
+            if asking is not None:
+                self.asking = rewrite.with_body(
+                    self._flavour, self.plain, rewrite.extended(text, body, asking)
+                )
 
     def deliver(
         self, deliver: Deliver, delivery: type[Any], leading: type[Any], read: str, close: str

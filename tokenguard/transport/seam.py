@@ -122,6 +122,7 @@ class Seam:
             replayable=replayable,
             wire=self._wire(request, sent) if body and services.policies.cache is not None else None,
             cache_wish=wishes.cache,
+            lint_ignores=wishes.lint_ignore,
         )
 
     def _wire(self, request: Any, sent: Headers) -> Wire:
