@@ -20,6 +20,7 @@ import tokenguard.faults
 
 if TYPE_CHECKING:  # a guard without a cache does not load it
     from tokenguard.cache import Cache
+    from tokenguard.lint import Lint
 
 PARTS: Final = ("spans", "ledger")
 """What can be left off a guarded side."""
@@ -117,6 +118,21 @@ def guarded(
 
     client, async_client = _clients(url)
     return Side(name, guard.wrap(client), guard.wrap(async_client), guard.flush, forget, close, guard)
+
+
+def linting(name: str, url: str, lint: Lint | None) -> Side:
+    """The SDK with a guard that has nothing but a linter, or not even that."""
+    guard = tokenguard.Guard(
+        ledger=None, lint=lint, telemetry=tokenguard.TelemetrySettings(spans="off"), stream_usage=False
+    )
+    client, async_client = _clients(url)
+
+    def close() -> None:
+        guard.close()
+        if tokenguard.faults.counts():
+            raise RuntimeError(f"the guard that was measured had faults: {tokenguard.faults.counts()}")
+
+    return Side(name, guard.wrap(client), guard.wrap(async_client), guard.flush, _nothing, close, guard)
 
 
 @cache
