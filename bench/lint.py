@@ -1,7 +1,7 @@
 """What linting a call costs. ``python bench/lint.py`` prints a table, ``--bars`` one line of JSON per bar.
 
-Calls that are linted are measured against the bare SDK's, and against those of the same guard without a linter.
-Nothing is judged. docs/benchmarks.md says how, and which numbers came out.
+Calls that are linted are measured against the bare SDK's, and against those of the same guard without a
+linter. Nothing is judged. docs/benchmarks.md says how, and which numbers came out.
 """
 
 from __future__ import annotations

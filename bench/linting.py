@@ -1,4 +1,4 @@
-"""What the linter adds to a call, and how long large texts take it. All rules are on, those off by default too."""
+"""What the linter adds to a call, and how long it takes large texts. All rules are on, by default or not."""
 
 from __future__ import annotations
 
@@ -29,15 +29,67 @@ _CHAT_TOKENS: Final = 2000
 _LONG_TOKENS: Final = 100_000
 _LETTERS: Final = 1_000_000
 
-_WORDS: Final = (
-    "the order was sent on Monday and should have been there by now but the customer says that nothing came "
-    "please look at what the carrier wrote and answer in two sentences whether we can refund shipping or have "
-    "to wait for another three days as our terms say in the part about delays abroad"
-).split()
+_WORDS: Final = [
+    "the",
+    "order",
+    "was",
+    "sent",
+    "on",
+    "Monday",
+    "and",
+    "should",
+    "have",
+    "been",
+    "there",
+    "by",
+    "now",
+    "but",
+    "the",
+    "customer",
+    "says",
+    "that",
+    "nothing",
+    "came",
+    "please",
+    "look",
+    "at",
+    "what",
+    "the",
+    "carrier",
+    "wrote",
+    "and",
+    "answer",
+    "in",
+    "two",
+    "sentences",
+    "whether",
+    "we",
+    "can",
+    "refund",
+    "shipping",
+    "or",
+    "have",
+    "to",
+    "wait",
+    "for",
+    "another",
+    "three",
+    "days",
+    "as",
+    "our",
+    "terms",
+    "say",
+    "in",
+    "the",
+    "part",
+    "about",
+    "delays",
+    "abroad",
+]
 
 
 def call_bars(upstream: Upstream, *, quick: bool, rng: random.Random) -> Iterator[Bar]:
-    """A chat of 2,000 tokens: one in which only the last message is new, and one that nobody has seen before."""
+    """A chat of 2,000 tokens: one in which only the last message is new, and one that is new as a whole."""
     plan = Plan(40, 8) if quick else Plan(150, 240)
     url = upstream.openai_url
     plain = sides.linting("plain", url, None)
