@@ -22,16 +22,18 @@ class Media(NamedTuple):
     """A picture, a sound or a document: within the request, or somewhere else.
 
     Attributes:
-        data: It, in base64, where the request has it.
+        data: It, in base64, where the request has it: the very string, which may be a ``data:`` URL.
         url: Where it is, if that is somewhere else; also the id of a file that the provider keeps.
         media_type: ``image/png``; empty where the request does not say.
         detail: How closely the model is to look at a picture (OpenAI: ``low``, ``high``, ``auto`` ...).
+        start: Where in ``data`` the base64 begins: behind the head of a ``data:`` URL.
     """
 
     data: str = ""
     url: str = ""
     media_type: str = ""
     detail: str = ""
+    start: int = 0
 
 
 class Part(NamedTuple):
@@ -39,12 +41,14 @@ class Part(NamedTuple):
 
     Attributes:
         kind: What it is. ``unseen``: something that only the provider knows, such as an encrypted thought.
-        path: Where in the request it is; a text's leads to the string itself.
-        text: The text; of a tool call its arguments as they are sent.
+        path: Where in the request it is; a text's leads to the string itself, but where a tool call's
+            arguments are an object: then it leads to that.
+        text: The text; of a tool call its arguments as they are sent, an object as its JSON.
         media: What a picture, sound or document is.
         source: Who made it.
-        name: The tool that is called, where it is a call.
-        marked: Whether the provider is told to keep the prompt up to here (``cache_control``).
+        name: The tool that is called, where it is a call; the name of a file.
+        marked: Whether the provider is told to keep the prompt up to here (``cache_control``,
+            ``prompt_cache_breakpoint``).
     """
 
     kind: Kind
@@ -60,7 +64,8 @@ class Message(NamedTuple):
     """One message, or what stands in the place of one: instructions, a tool's call, a tool's answer.
 
     Attributes:
-        role: Whose it is. ``developer`` and ``instructions`` are ``system``.
+        role: Whose it is. ``developer`` and ``instructions`` are ``system``; a message in which there are
+            only answers of tools is ``tool``, whoever the format says that it is from.
         path: Where in the request it is.
         parts: Its pieces, in order.
         raw: It, as the request has it.
@@ -83,7 +88,7 @@ class Tool(NamedTuple):
         raw: It, as the request has it.
         description: What it is for, as the model is told.
         schema: The JSON schema of its arguments; empty where it has none.
-        ours: Whether the application carries it out. What the others add, only the provider knows.
+        ours: Whether the application says what it is. What the others add, only the provider knows.
         marked: Whether the provider is told to keep the prompt up to here.
     """
 
@@ -105,6 +110,8 @@ class Anatomy(NamedTuple):
         schema: The JSON schema of the answer, where one is asked for.
         schema_path: Where in the request that is.
         unseen: What counts as input and is not in the request: ``previous_response_id`` and its like.
+        tool_choice: Which tool is to be called, where the request says so: ``auto``, ``none``, ``required``
+            (any of them), or ``tool:`` and the name of the one that must be.
     """
 
     messages: tuple[Message, ...] = ()
@@ -112,6 +119,7 @@ class Anatomy(NamedTuple):
     schema: Json | None = None
     schema_path: Path = ()
     unseen: tuple[str, ...] = ()
+    tool_choice: str = ""
 
 
 def at(body: Json, path: Path) -> Any:

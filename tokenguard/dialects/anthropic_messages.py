@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
+from tokenguard.anatomy import Anatomy, Message, Part
 from tokenguard.call import Answered, Asked, Json, Meter, Usage
+from tokenguard.dialects.anthropic_content import content, message, tool_choice, tools
 from tokenguard.dialects.dialect import (
     Dialect,
     details,
@@ -17,6 +19,7 @@ from tokenguard.dialects.dialect import (
     tokens,
 )
 from tokenguard.dialects.openai_chat import error_type
+from tokenguard.dialects.pieces import mark_last, nested, strange_message
 
 _TEXTS: Final = ("text", "partial_json", "thinking")
 
@@ -151,4 +154,47 @@ class Events:
         )
 
 
-MESSAGES = Dialect("anthropic.messages", "anthropic", "chat", ask, answer, Events)
+def anatomy(body: Json) -> Anatomy:
+    """Take a request apart: the system prompt, then the messages."""
+    messages, told = _system(body.get("system")), body.get("messages")
+    if isinstance(told, list):
+        messages += [message(raw, ("messages", i)) for i, raw in enumerate(told)]
+    elif told:
+        messages.append(strange_message(told, ("messages",)))
+    if body.get("cache_control") and messages:  # the provider puts the mark on the last block
+        messages[-1] = _marked(messages[-1])
+    path = next((path for path in _SCHEMAS if isinstance(nested(body, *path), dict)), ())
+    return Anatomy(
+        tuple(messages),
+        tuple(tools(body.get("tools"), ("tools",))),
+        nested(body, *path) if path else None,
+        path,
+        tuple([name for name in _ELSEWHERE if _adds(body.get(name))]),
+        tool_choice(body.get("tool_choice")),
+    )
+
+
+_SCHEMAS: Final = (("output_config", "format", "schema"), ("output_format", "schema"))
+_ELSEWHERE: Final = ("mcp_servers", "container", "thread")
+
+
+def _system(value: Any) -> list[Message]:
+    parts: list[Part] = []
+    content(value, ("system",), "content", parts)
+    return [Message("system", ("system",), tuple(parts), value)] if parts else []
+
+
+def _marked(last: Message) -> Message:
+    parts = list(last.parts)
+    mark_last(parts, 0)
+    return last._replace(parts=tuple(parts))
+
+
+def _adds(value: Any) -> bool:
+    """Whether there is something that the provider adds: servers, skills, an earlier conversation."""
+    if isinstance(value, dict):
+        return bool(value.get("skills") or value.get("previous_message_id"))
+    return isinstance(value, list) and bool(value)
+
+
+MESSAGES = Dialect("anthropic.messages", "anthropic", "chat", ask, answer, Events, anatomy=anatomy)

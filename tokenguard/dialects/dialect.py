@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
+from tokenguard.anatomy import Anatomy
 from tokenguard.call import Answered, Asked, Json, Usage
 
 
@@ -37,7 +38,8 @@ class Dialect(NamedTuple):
 
     ``ask`` reads a request, ``answer`` a whole reply, ``events`` a streamed one. ``with_usage``
     gives the request that also asks for usage at the end of its stream, or ``None`` where the
-    format sends it anyway or the caller has asked already.
+    format sends it anyway or the caller has asked already. ``anatomy`` takes a request apart; it
+    never raises, whatever the body is.
     """
 
     name: str  # e.g. openai.chat
@@ -47,6 +49,7 @@ class Dialect(NamedTuple):
     answer: Callable[[Json], Answered]
     events: Callable[[], EventReader] | None = None
     with_usage: Callable[[Json], Json | None] | None = None
+    anatomy: Callable[[Json], Anatomy] | None = None
 
 
 _MOST: Final = 2**40

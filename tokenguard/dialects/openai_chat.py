@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tokenguard.anatomy import Anatomy, Media, Message, Part, Path, Role, Tool
 from tokenguard.call import Answered, Asked, Json, Meter, Usage
 from tokenguard.dialects.dialect import (
     Dialect,
@@ -16,7 +17,9 @@ from tokenguard.dialects.dialect import (
     require,
     tokens,
 )
-from tokenguard.dialects.words import made_text
+from tokenguard.dialects.openai_content import content, inputs, tool_choice, tools
+from tokenguard.dialects.pieces import call, nested, strange_message, stranger, text_or_empty, texts, tool
+from tokenguard.dialects.words import NOT_WORDS, made_text
 
 _TEXTS: Final = ("content", "text", "refusal")
 _REASONING: Final = ("reasoning_content", "reasoning")  # of OpenAI-compatible servers
@@ -196,5 +199,90 @@ def with_usage(body: Json) -> Json | None:
     return {**body, "stream_options": {**(options or {}), "include_usage": True}}
 
 
-CHAT = Dialect("openai.chat", "openai", "chat", ask, answer, Events, with_usage)
-COMPLETIONS = Dialect("openai.completions", "openai", "text_completion", ask, answer, Events, with_usage)
+def anatomy(body: Json) -> Anatomy:
+    """Take a request apart."""
+    told = body.get("messages")
+    if isinstance(told, list):
+        messages = tuple([_message(raw, ("messages", i)) for i, raw in enumerate(told)])
+    else:
+        messages = (strange_message(told, ("messages",)),) if told else ()
+    schema = nested(body, "response_format", "json_schema", "schema")
+    chosen = body.get("tool_choice") or body.get("function_call")
+    return Anatomy(
+        messages,
+        (*tools(body.get("tools"), ("tools",)), *_functions(body.get("functions"))),
+        schema if isinstance(schema, dict) else None,
+        ("response_format", "json_schema", "schema") if isinstance(schema, dict) else (),
+        ("web_search_options",) if body.get("web_search_options") is not None else (),
+        tool_choice(chosen) if chosen else "",
+    )
+
+
+_ROLES: Final[dict[Any, Role]] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+
+
+def _message(raw: Any, path: Path) -> Message:
+    if not isinstance(raw, dict):
+        return strange_message(raw, path)
+    said = raw.get("role")
+    role = _ROLES.get(said, "user") if isinstance(said, str) else "user"
+    parts: list[Part] = []
+    content(raw.get("content"), (*path, "content"), "tool_result" if role == "tool" else "content", parts)
+    if len(raw) <= 2:  # a role and a content, as most have
+        return Message(role, path, tuple(parts), raw)
+    for key, value in raw.items():
+        if key not in _READ and key not in NOT_WORDS and value is not None:
+            _beside(key, value, path, parts)
+    return Message(role, path, tuple(parts), raw, text_or_empty(raw.get("name")))
+
+
+_READ: Final = frozenset({"role", "content", "name"})
+
+
+def _beside(key: str, value: Any, path: Path, parts: list[Part]) -> None:
+    """What a message has beside its content."""
+    path = (*path, key)
+    if key == "tool_calls" and isinstance(value, list):
+        for i, one in enumerate(value):
+            _tool_call(one, (*path, i), parts)
+    elif key == "function_call" and isinstance(value, dict):
+        call(value, path, "arguments", parts)
+    elif key == "audio":  # what the model said earlier, which the provider keeps
+        parts.append(Part("audio", path, "", Media(url=text_or_empty(nested(value, "id")))))
+    else:
+        texts(value, path, "reasoning" if key.startswith("reasoning") else "content", parts)
+
+
+def _tool_call(one: Any, path: Path, parts: list[Part]) -> None:
+    for key, arguments in (("function", "arguments"), ("custom", "input")):
+        called = nested(one, key)
+        if isinstance(called, dict):
+            return call(called, (*path, key), arguments, parts)
+    return stranger(one, path, "tool_call", parts)
+
+
+def _functions(value: Any) -> list[Tool]:
+    """The tools of older requests."""
+    if not isinstance(value, list):
+        return []
+    return [
+        tool(raw, ("functions", i), raw, "parameters") for i, raw in enumerate(value) if isinstance(raw, dict)
+    ]
+
+
+def completion_anatomy(body: Json) -> Anatomy:
+    """Take a legacy request apart: one message, with a part for each prompt."""
+    return inputs(body, "prompt", "suffix")
+
+
+CHAT = Dialect("openai.chat", "openai", "chat", ask, answer, Events, with_usage, anatomy)
+COMPLETIONS = Dialect(
+    "openai.completions", "openai", "text_completion", ask, answer, Events, with_usage, completion_anatomy
+)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from tokenguard.anatomy import Anatomy
 from tokenguard.call import Answered, Asked, Json, Meter, Usage
 from tokenguard.dialects.dialect import Dialect, optional_str, read_usage, require, tokens
+from tokenguard.dialects.openai_content import inputs
 
 
 def ask(body: Json) -> Asked:
@@ -28,4 +30,9 @@ def answer(body: Json) -> Answered:
     return Answered(model=optional_str(body, "model"), usage=read_usage(usage, body.get("usage")))
 
 
-EMBEDDINGS = Dialect("openai.embeddings", "openai", "embeddings", ask, answer)
+def anatomy(body: Json) -> Anatomy:
+    """Take a request apart: one message, with a part for each text."""
+    return inputs(body, "input")
+
+
+EMBEDDINGS = Dialect("openai.embeddings", "openai", "embeddings", ask, answer, anatomy=anatomy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from tokenguard.anatomy import Anatomy
 from tokenguard.call import Answered, Asked, Json, Meter, Usage
 from tokenguard.dialects.dialect import (
     Dialect,
@@ -15,6 +16,7 @@ from tokenguard.dialects.dialect import (
     tokens,
 )
 from tokenguard.dialects.openai_chat import error_type
+from tokenguard.dialects.openai_content import inputs
 
 
 def ask(body: Json) -> Asked:
@@ -106,6 +108,11 @@ class Events:
         return Answered(usage=self._usage, text="".join(self._text), error_type=self._error)
 
 
-AUDIO = Dialect("openai.audio", "openai", "transcribe", ask, answer_audio, Events)
-SPEECH = Dialect("openai.speech", "openai", "speech", ask, answer_audio, Events)
-IMAGES = Dialect("openai.images", "openai", "image_generation", ask, answer_images, Events)
+def anatomy(body: Json) -> Anatomy:
+    """Take a request apart: its texts. What is uploaded with it is not in its JSON."""
+    return inputs(body, "instructions", "input", "prompt")
+
+
+AUDIO = Dialect("openai.audio", "openai", "transcribe", ask, answer_audio, Events, anatomy=anatomy)
+SPEECH = Dialect("openai.speech", "openai", "speech", ask, answer_audio, Events, anatomy=anatomy)
+IMAGES = Dialect("openai.images", "openai", "image_generation", ask, answer_images, Events, anatomy=anatomy)

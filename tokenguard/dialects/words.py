@@ -9,13 +9,14 @@ from tokenguard.call import Json
 
 _READ: Final = ("system", "instructions", "messages", "input", "prompt", "tools", "functions")
 _MADE: Final = ("choices", "output", "content")
-_NOT_WORDS: Final = frozenset(
+NOT_WORDS: Final = frozenset(
     {
         *("type", "role", "id", "call_id", "tool_call_id", "tool_use_id", "finish_reason", "status"),
         *("url", "image_url", "data", "file_data", "file_id", "result", "media_type", "format", "detail"),
         *("logprobs", "signature", "encrypted_content", "annotations", "citations", "cache_control"),
     }
 )
+"""Keys whose values are no words, wherever they stand: marks, ids, base64, and what is said elsewhere."""
 
 
 def sent_text(body: Json) -> str:
@@ -36,5 +37,5 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(item)
     elif isinstance(value, dict):
         for name, item in value.items():
-            if name not in _NOT_WORDS or (name == "data" and value.get("type") == "text"):
+            if name not in NOT_WORDS or (name == "data" and value.get("type") == "text"):
                 yield from _strings(item)
