@@ -235,7 +235,7 @@ def _message(raw: Any, path: Path) -> Message:
     role = _ROLES.get(said, "user") if isinstance(said, str) else "user"
     parts: list[Part] = []
     content(raw.get("content"), (*path, "content"), "tool_result" if role == "tool" else "content", parts)
-    if len(raw) <= 2:  # a role and a content, as most have
+    if len(raw) <= 2 and "content" in raw and "role" in raw:  # as most are
         return Message(role, path, tuple(parts), raw)
     for key, value in raw.items():
         if key not in _READ and key not in NOT_WORDS and value is not None:

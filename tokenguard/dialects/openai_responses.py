@@ -150,7 +150,7 @@ def anatomy(body: Json) -> Anatomy:
                 offered += tools(item.get("tools"), ("input", i, "tools"))
         if any(map(_is_reference, told)):
             unseen.append("item_reference")
-    elif told:
+    elif told is not None:
         messages.append(strange_message(told, ("input",)))
     schema = nested(body, "text", "format", "schema")
     chosen = body.get("tool_choice")

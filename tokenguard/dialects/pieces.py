@@ -21,7 +21,7 @@ Reader = Callable[[Json, Path, Source, list[Part]], None]
 _DEEPEST: Final = 40
 """Levels of JSON below which nothing is looked at. No format needs half of them."""
 
-_DATA_URL: Final = re.compile(r"data:([^,;]*)[^,]*,", re.I)
+_DATA_URL: Final = re.compile(r"data:([^,;]*)[^,]*;base64,", re.I)
 _HEAD: Final = 256
 """Within so many characters a ``data:`` URL says what it is."""
 
@@ -29,7 +29,10 @@ _HEAD: Final = 256
 def texts(value: Any, path: Path, source: Source, parts: list[Part]) -> None:
     """All texts in a value of whatever form, told from marks and ids by their keys."""
     if isinstance(value, str):
-        parts.append(Part("text", path, value, None, source))
+        if value.startswith(("data:", "DATA:")) and _DATA_URL.match(value, 0, _HEAD):
+            parts.append(Part("file", path, "", media(value, None), source))
+        else:
+            parts.append(Part("text", path, value, None, source))
     elif not isinstance(value, list | dict):
         return
     elif len(path) >= _DEEPEST:

@@ -12,8 +12,20 @@ _MADE: Final = ("choices", "output", "content")
 NOT_WORDS: Final = frozenset(
     {
         *("type", "role", "id", "call_id", "tool_call_id", "tool_use_id", "finish_reason", "status"),
-        *("url", "image_url", "data", "file_data", "file_id", "result", "media_type", "format", "detail"),
+        *(
+            "url",
+            "image_url",
+            "data",
+            "file_data",
+            "file_id",
+            "file_url",
+            "result",
+            "media_type",
+            "format",
+            "detail",
+        ),
         *("logprobs", "signature", "encrypted_content", "annotations", "citations", "cache_control"),
+        "prompt_cache_breakpoint",
     }
 )
 """Keys whose values are no words, wherever they stand: marks, ids, base64, and what is said elsewhere."""
