@@ -212,7 +212,7 @@ def test_responses() -> None:
         "assistant tool_call g input[7].input: ls",
         "tool tool_result input[8].output: a.txt",
         'assistant tool_call web_search input[9].action: {"type":"search","query":"Oslo"}',
-        "assistant tool_call input[9]: unseen",
+        "assistant tool_result input[9]: unseen",
         "assistant input[10].content[0].text: Done.",
         "assistant input[11]: unseen",
         "user input[12].content: Thanks",

@@ -71,7 +71,7 @@ def lead_back(anatomy: Anatomy, body: Body) -> None:
 
 
 @of_each
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_paths_lead_back(dialect: Dialect, data: st.DataObject) -> None:
     """A text's path leads to the very string, so that whoever mends it mends the request."""
@@ -82,7 +82,7 @@ def test_paths_lead_back(dialect: Dialect, data: st.DataObject) -> None:
 
 
 @of_every
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(body=ANY_BODY)
 def test_no_body_raises(dialect: Dialect, body: Body) -> None:
     """Whatever stands where something else should: the provider will complain of it, not we."""
@@ -90,7 +90,7 @@ def test_no_body_raises(dialect: Dialect, body: Body) -> None:
 
 
 @of_each
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_request_with_a_hole_in_it_does_not_raise(dialect: Dialect, data: st.DataObject) -> None:
     """A well-formed request in which one value, anywhere, is something else."""
@@ -110,7 +110,7 @@ def places(value: Any, path: Path = ()) -> Iterator[Path]:
 
 
 @of_each
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_no_text_is_lost(dialect: Dialect, data: st.DataObject) -> None:
     """All that would be counted as the words of the request is in a part, a tool or the schema."""
@@ -154,7 +154,7 @@ def is_somewhere(path: Path, body: Body, anatomy: Anatomy) -> bool:
 
 
 @of_each
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_base64_is_no_text(dialect: Dialect, data: st.DataObject) -> None:
     """Pictures, documents and encrypted thoughts are not among the words."""

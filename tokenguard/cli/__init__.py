@@ -17,10 +17,10 @@ WRONG: Final = 2
 """Exit code for wrong usage, a wrong setting, or a ledger or cache that cannot be used; click's for wrong
 usage."""
 
-EXIT_CODES: Final = f"""Exit codes: 0 done; 1 nothing was found, 'cache verify' found bad entries, or the
-reader of the output went away; {WRONG} wrong usage, a wrong setting, or an unusable ledger or cache.
-'tokenguard run' ends with the code of the program that it runs; 126 and 127 say that the program cannot be
-started or found."""
+EXIT_CODES: Final = f"""Exit codes: 0 done; 1 nothing was found, a file could not be read, 'cache verify'
+found bad entries, or the reader of the output went away; {WRONG} wrong usage, a wrong setting, or an unusable
+ledger or cache. 'tokenguard run' ends with the code of the program that it runs; 126 and 127 say that the
+program cannot be started or found."""
 
 
 class Command(NamedTuple):
@@ -34,6 +34,10 @@ class Command(NamedTuple):
 COMMANDS: Final = {
     "report": Command("Show what was spent, from the ledger.", "tokenguard.cli.report", "report"),
     "prices": Command("Show what a model costs.", "tokenguard.cli.prices", "prices"),
+    "count": Command("Count the tokens of texts.", "tokenguard.cli.count", "count"),
+    "estimate": Command(
+        "Show what a request would cost, model by model.", "tokenguard.cli.estimate", "estimate"
+    ),
     "cache": Command("Look into the response cache, and invalidate answers.", "tokenguard.cli.cache", "app"),
     "run": Command("Run a program with every client in it guarded.", "tokenguard.cli.run", "app"),
     "config": Command("Check and show the configuration.", "tokenguard.cli.config", "app"),

@@ -266,7 +266,7 @@ def _call(item: Json, kind: str, path: Path, parts: list[Part]) -> None:
     for other, value in item.items():  # what came of it, where the provider ran the tool
         if other not in (key, "name") and other not in NOT_WORDS:
             texts(value, (*path, other), "tool_result", parts)
-    parts.append(Part("unseen", path, "", None, "tool_call"))
+    parts.append(Part("unseen", path, "", None, "tool_result"))
 
 
 def _reasoning(item: Json, path: Path, source: Source, parts: list[Part]) -> None:  # noqa: ARG001

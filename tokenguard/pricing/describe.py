@@ -52,7 +52,7 @@ def describe(book: PriceBook, model: str, *, provider: str | None, at_ns: int) -
 
     A price that another way of processing, or a longer prompt, does not change has no row of its own.
     """
-    where = _endpoint(provider if provider is not None else _provider_of(book, model))
+    where = endpoint_of(book, model, provider)
     ways = {
         word: book.terms(where=where, model=model, service_tier=tier, speed=speed).at(at_ns)
         for word, tier, speed in _ways(book, where, model)
@@ -87,8 +87,17 @@ def _stands_in(rate: Rate) -> bool:
     return "~" in rate.price_id
 
 
-def _endpoint(provider: str | None) -> Where:
-    return Where(provider=provider or "", channel="direct", origin="", host="", port=0)
+def endpoint_of(book: PriceBook, model: str, provider: str | None = None) -> Where:
+    """The endpoint whose price list a model is in, where nobody says at which it is called.
+
+    Args:
+        book: The prices.
+        model: The model's name.
+        provider: Whose list it is, where that is known; else the provider whose models are named so. One
+            that is in no list is at an endpoint without a provider.
+    """
+    named = provider if provider is not None else _provider_of(book, model)
+    return Where(provider=named or "", channel="direct", origin="", host="", port=0)
 
 
 def _provider_of(book: PriceBook, model: str) -> str | None:

@@ -1,0 +1,301 @@
+"""``tokenguard estimate``: what a request would cost, part by part and model by model, before it is sent."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tokenguard.call import Meter, Usage
+from tokenguard.pricing import PriceBook
+from tokenguard.pricing.describe import endpoint_of
+
+from .conftest import COMMAND, RunCommand, clean_environment
+
+Estimated = dict[str, Any]
+
+CHAT = {
+    "model": "gpt-4.1",
+    "max_completion_tokens": 800,
+    "messages": [
+        {"role": "system", "content": "You answer questions on geography, in one sentence."},
+        {"role": "user", "content": "What is the capital of Norway?"},
+        {"role": "assistant", "content": "Oslo."},
+        {"role": "user", "content": "And how far is it from Bergen?"},
+    ],
+    "tools": [
+        {
+            "type": "function",
+            "function": {
+                "name": "distance",
+                "description": "How far two cities are apart, in kilometres.",
+                "parameters": {"type": "object", "properties": {"from": {"type": "string"}}},
+            },
+        }
+    ],
+}
+MESSAGES = {
+    "model": "claude-opus-5-5",
+    "max_tokens": 500,
+    "system": "You answer questions on geography.",
+    "messages": [{"role": "user", "content": "What is the capital of Norway?"}],
+}
+RESPONSES = {"model": "gpt-5.6-sol", "max_output_tokens": 300, "input": "What is the capital of Norway?"}
+EMBEDDINGS = {"model": "text-embedding-3-small", "input": ["Oslo", "Bergen"]}
+
+
+def written(folder: Path, document: Any, name: str = "request.json") -> str:
+    (folder / name).write_text(json.dumps(document))
+    return name
+
+
+def lines(folder: Path, *documents: Any, name: str = "requests.jsonl") -> str:
+    (folder / name).write_text(
+        "".join(each if isinstance(each, str) else json.dumps(each) + "\n" for each in documents)
+    )
+    return name
+
+
+def report(ran: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(ran.stdout)
+    return read
+
+
+def cost(model: str, sent: int, made: int, tier: str | None = None) -> int:
+    """What so many tokens cost, by the price book."""
+    book = PriceBook()
+    usage = Usage({Meter.INPUT: sent, Meter.OUTPUT: made})
+    where = endpoint_of(book, model)
+    charge = book.charge(usage, where=where, model=model, service_tier=tier, at_ns=time.time_ns())
+    assert charge.cost_nano is not None
+    return charge.cost_nano
+
+
+def test_models_stand_side_by_side(tokenguard: RunCommand, folder: Path) -> None:
+    """The same request, counted and priced for each; its output at the cap that it asks for."""
+    ran = tokenguard(
+        *("estimate", written(folder, CHAT), "--models", "gpt-4.1,gpt-4.1-mini,claude-opus-5-5"),
+        *("--calls-per-month", "20000", "--json"),
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    (request,) = report(ran)["requests"]
+    assert (request["dialect"], request["where"]) == ("openai.chat", "request.json")
+    each: list[Estimated] = request["estimates"]
+    assert [one["model"] for one in each] == ["gpt-4.1", "gpt-4.1-mini", "claude-opus-5-5"]
+    for one, mean in zip(each, report(ran)["mean"], strict=True):
+        sent = one["input_tokens"]["tokens"]
+        assert sum(one["parts"].values()) == sent
+        assert one["input_tokens"]["at_most"] >= sent
+        assert one["output_tokens"] == 800
+        assert one["cost_nano"] == cost(one["model"], sent, 800) == one["input_nano"] + one["output_nano"]
+        assert mean["cost_nano_per_1000"] == 1000 * one["cost_nano"]
+        assert mean["cost_nano_per_month"] == 20_000 * one["cost_nano"]
+
+
+def test_parts_are_told_apart(tokenguard: RunCommand, folder: Path) -> None:
+    """Instructions, what was said before, the last turn, tools, and what frames them."""
+    ran = tokenguard("estimate", written(folder, CHAT), "--json")
+    parts = report(ran)["requests"][0]["estimates"][0]["parts"]
+    assert all(parts[name] > 0 for name in ("system", "history", "user", "tools", "framing"))
+    assert (parts["schema"], parts["media"]) == (0, 0)
+
+
+def test_a_table_is_for_people(tokenguard: RunCommand, folder: Path) -> None:
+    """Models as columns, parts and costs as rows, and what the numbers rest on."""
+    shown = tokenguard(
+        *("estimate", written(folder, CHAT), "--models", "gpt-4.1,claude-opus-5-5"),
+        *("--calls-per-month", "20000"),
+    ).stdout
+    for words in (
+        *("request.json: openai.chat", "gpt-4.1", "claude-opus-5-5", "system", "history", "tools"),
+        *("input tokens", "counted", "output tokens", "a call", "1,000 calls", "20,000 a month", "$"),
+        *("Output is at its cap", "genai-prices"),
+    ):
+        assert words in shown
+    assert "media" not in shown
+
+
+@pytest.mark.parametrize(
+    ("body", "dialect", "output"),
+    [
+        (CHAT, "openai.chat", 800),
+        ({**CHAT, "n": 3}, "openai.chat", 2400),
+        (MESSAGES, "anthropic.messages", 500),
+        (RESPONSES, "openai.responses", 300),
+        (EMBEDDINGS, "openai.embeddings", 0),
+        ({"model": "gpt-3.5-turbo-instruct", "prompt": "Once", "max_tokens": 16}, "openai.completions", 16),
+    ],
+)
+def test_the_format_is_told_by_the_shape(
+    tokenguard: RunCommand, folder: Path, body: dict[str, Any], dialect: str, output: int
+) -> None:
+    """Every format that is billed by its texts, with the model that the request names."""
+    ran = tokenguard("estimate", written(folder, body), "--json")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    (request,) = report(ran)["requests"]
+    (one,) = request["estimates"]
+    assert (request["dialect"], one["model"], one["output_tokens"]) == (dialect, body["model"], output)
+    assert one["cost_nano"] > 0
+
+
+def test_output_tokens_take_the_place_of_the_cap(tokenguard: RunCommand, folder: Path) -> None:
+    """Answers are shorter than what they may be, and whoever knows how short can say it."""
+    ran = tokenguard("estimate", written(folder, CHAT), "--output-tokens", "120", "--json")
+    one = report(ran)["requests"][0]["estimates"][0]
+    assert one["output_tokens"] == 120
+    assert one["cost_nano"] == cost("gpt-4.1", one["input_tokens"]["tokens"], 120)
+
+
+def test_without_a_cap_the_output_is_not_guessed(tokenguard: RunCommand, folder: Path) -> None:
+    """Only the input is priced, and that is said."""
+    body = {"model": "gpt-4.1", "messages": CHAT["messages"]}
+    name = written(folder, body)
+    one = report(tokenguard("estimate", name, "--json"))["requests"][0]["estimates"][0]
+    assert (one["output_tokens"], one["output_nano"]) == (None, None)
+    assert one["cost_nano"] == one["input_nano"] == cost("gpt-4.1", one["input_tokens"]["tokens"], 0)
+    shown = tokenguard("estimate", name).stdout
+    assert "no cap" in shown
+    assert "--output-tokens" in shown
+
+
+def test_an_unknown_model_is_unpriced_and_never_free(tokenguard: RunCommand, folder: Path) -> None:
+    """It is said, with the names that look like it; its tokens are estimated all the same."""
+    name = written(folder, CHAT)
+    ran = tokenguard("estimate", name, "--models", "gpt-4.1-minni,gpt-4.1", "--json")
+    assert ran.returncode == 0
+    unknown, known = report(ran)["requests"][0]["estimates"]
+    assert (unknown["input_nano"], unknown["output_nano"], unknown["cost_nano"]) == (None, None, None)
+    assert unknown["input_tokens"]["tokens"] > 0
+    assert known["cost_nano"] > 0
+    assert report(ran)["mean"][0]["cost_nano"] is None
+    assert "no price for 'gpt-4.1-minni'" in ran.stderr
+    assert "Did you mean: gpt-4.1-mini" in ran.stderr
+    shown = tokenguard("estimate", name, "--models", "gpt-4.1-minni").stdout
+    assert shown.count("unpriced") == 4
+    assert "$0" not in shown
+
+
+def test_prices_of_your_own_count(tokenguard: RunCommand, folder: Path) -> None:
+    """Negotiated rates and models that no list has."""
+    (folder / "tokenguard.toml").write_text(
+        '[[prices]]\nmodel = "house-model"\nprices = { input = "1", output = "2" }\n'
+    )
+    ran = tokenguard("estimate", written(folder, CHAT), "--models", "house-model", "--json")
+    one = report(ran)["requests"][0]["estimates"][0]
+    assert one["cost_nano"] == 1000 * one["input_tokens"]["tokens"] + 2000 * 800
+
+
+def test_of_several_requests_the_mean_is_shown(tokenguard: RunCommand, folder: Path) -> None:
+    """One on each line; per call, and for as many calls as there are a month."""
+    ran = tokenguard(
+        *("estimate", lines(folder, CHAT, MESSAGES, RESPONSES), "--models", "gpt-4.1"),
+        *("--output-tokens", "100", "--calls-per-month", "3", "--json"),
+    )
+    each = [request["estimates"][0]["cost_nano"] for request in report(ran)["requests"]]
+    (mean,) = report(ran)["mean"]
+    assert mean["cost_nano"] == round(sum(each) / 3)
+    assert mean["cost_nano_per_month"] == sum(each)
+    assert [request["where"] for request in report(ran)["requests"]] == [
+        f"requests.jsonl:{number}" for number in (1, 2, 3)
+    ]
+    assert "3 requests: the mean" in tokenguard("estimate", "requests.jsonl").stdout
+
+
+def test_each_request_has_its_own_model_where_none_is_given(tokenguard: RunCommand, folder: Path) -> None:
+    """Traffic as it is."""
+    ran = tokenguard("estimate", lines(folder, CHAT, MESSAGES), "--json")
+    models = [request["estimates"][0]["model"] for request in report(ran)["requests"]]
+    assert models == ["gpt-4.1", "claude-opus-5-5"]
+    assert report(ran)["mean"][0]["model"] == "as named"
+
+
+def test_lines_of_batch_files_have_the_price_of_batches(tokenguard: RunCommand, folder: Path) -> None:
+    """Both providers' formats; another way of processing can be asked for."""
+    name = lines(
+        folder,
+        {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": CHAT},
+        {"custom_id": "2", "params": MESSAGES},
+    )
+    for options, tier in (((), "batch"), (("--service-tier", "standard"), None)):
+        for request in report(tokenguard("estimate", name, "--json", *options))["requests"]:
+            (one,) = request["estimates"]
+            sent, made = one["input_tokens"]["tokens"], one["output_tokens"]
+            assert request["service_tier"] == (tier or "standard")
+            assert one["cost_nano"] == cost(one["model"], sent, made, tier)
+    assert tokenguard("estimate", name, "--service-tier", "cheap").returncode == 2
+
+
+def test_what_is_no_request_is_told_with_its_line(tokenguard: RunCommand, folder: Path) -> None:
+    """Broken lines, other JSON, requests for pictures: the rest is estimated, and the code is 1."""
+    name = lines(
+        folder,
+        CHAT,
+        "{broken\n",
+        {"role": "user", "content": "Hi"},
+        "\n",
+        {"model": "gpt-image-1", "prompt": "A cat"},
+        {"messages": CHAT["messages"]},
+    )
+    ran = tokenguard("estimate", name, "none.json", "--json")
+    assert ran.returncode == 1
+    assert [request["where"] for request in report(ran)["requests"]] == ["requests.jsonl:1"]
+    assert [line.split(": ")[1] for line in ran.stderr.splitlines()] == [
+        *(f"requests.jsonl:{number}" for number in (2, 3, 5)),
+        "none.json",
+        "requests.jsonl:6",
+    ]
+    assert "names no model" in ran.stderr
+    assert report(ran)["errors"][0] == {
+        "where": "requests.jsonl:2",
+        "error": "not JSON: Expecting property name enclosed in double quotes, at column 2",
+    }
+
+
+def test_a_file_that_is_no_json_at_all_is_one_diagnostic(tokenguard: RunCommand, folder: Path) -> None:
+    """Not one for every line of it."""
+    (folder / "page.md").write_text("# A page\n\nIt has\nlines.\n")
+    ran = tokenguard("estimate", "page.md")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert len(ran.stderr.splitlines()) == 1
+    assert ran.stderr.startswith("tokenguard: page.md:1: not JSON")
+
+
+def test_a_list_holds_requests_too(tokenguard: RunCommand, folder: Path) -> None:
+    """A JSON array, on as many lines as it likes."""
+    (folder / "all.json").write_text(json.dumps([CHAT, MESSAGES], indent=2))
+    places = [each["where"] for each in report(tokenguard("estimate", "all.json", "--json"))["requests"]]
+    assert places == ["all.json[0]", "all.json[1]"]
+
+
+def test_what_the_provider_adds_is_named(tokenguard: RunCommand, folder: Path) -> None:
+    """Earlier turns that it keeps, and tools that it describes, are not in the count, and that is said."""
+    body = {**RESPONSES, "previous_response_id": "resp_1", "tools": [{"type": "web_search"}]}
+    shown = tokenguard("estimate", written(folder, body)).stdout
+    assert "not counted: previous_response_id" in shown
+    assert "not counted: web_search" in shown
+
+
+def test_a_request_comes_through_a_pipe(folder: Path) -> None:
+    """From whatever made it."""
+    ran = subprocess.run(
+        [str(COMMAND), "estimate", "-", "--json"],
+        cwd=folder,
+        env=clean_environment(folder),
+        input=json.dumps(CHAT),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 0
+    assert report(ran)["requests"][0]["estimates"][0]["model"] == "gpt-4.1"
+
+
+def test_no_model_is_wrong_usage(tokenguard: RunCommand, folder: Path) -> None:
+    """An empty list is a mistake, not a wish."""
+    ran = tokenguard("estimate", written(folder, CHAT), "--models", " , ")
+    assert ran.returncode == 2
+    assert "names no model" in ran.stderr
