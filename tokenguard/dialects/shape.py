@@ -39,7 +39,7 @@ _BLOCKS_OF_ANTHROPIC: Final = frozenset(
     ("tool_use", "tool_result", "image", "document", "thinking", "redacted_thinking", "search_result")
 )
 _BLOCKS_OF_CHAT: Final = frozenset(("image_url", "input_audio", "file", "refusal"))
-_CLAUDE: Final = re.compile(r"\bclaude\b|anthropic", re.I)
+_CLAUDE: Final = re.compile(r"^[^/]*\bclaude\b|\banthropic/models/claude\b", re.I)
 _EMBEDS: Final = re.compile(r"embed|voyage", re.I)
 _DRAWS: Final = re.compile(r"gpt-image|dall-e|image", re.I)
 _SPEAKS: Final = re.compile(r"tts", re.I)
@@ -106,7 +106,10 @@ def _is_of_anthropic(body: Json, model: str) -> bool:
         return True
     if any(not _BLOCKS_OF_ANTHROPIC.isdisjoint(_kinds(each.get("content"))) for each in told):
         return True
-    return "function" not in set(_keys(body.get("tools"))) and bool(_CLAUDE.search(model))
+    if "function" in set(_keys(body.get("tools"))) or not _CLAUDE.search(model):
+        return False
+    # Gateways speak OpenAI's, have system messages, and need no max_tokens, which Anthropic requires.
+    return "max_tokens" in body or all(each.get("role") != "system" for each in told)
 
 
 def _is_chat_message(message: Json) -> bool:
