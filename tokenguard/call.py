@@ -21,6 +21,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:  # a guard that does not lint does not load it
+    from tokenguard.anatomy import Anatomy
     from tokenguard.lint import Finding
     from tokenguard.lint.calls import Checked
 
@@ -286,6 +287,8 @@ class Call:
     """The request itself, where a policy has to look at more than its body."""
     cache_wish: CacheWish = CacheWish()  # noqa: RUF009 - it never changes
     cache: CacheUse | None = None
+    anatomy: Anatomy | None = None
+    """The request, taken apart, where a policy had to."""
     lint: Checked | None = None
     """What the linter found."""
     lint_ignores: tuple[str, ...] = ()

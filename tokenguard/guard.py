@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # a guard without a cache does not load it
     from tokenguard.cache.similar import Similar
     from tokenguard.lint import Lint
     from tokenguard.lint.calls import CallLinter
+    from tokenguard.tokens.calibration import Calibration
 
 Client = TypeVar("Client")
 Observer = Callable[[Receipt], None]
@@ -108,6 +109,7 @@ class Guard:
         self.cache = None if cache is None else _answers(cache, clock)
         tree = explicit or cache is not None or lint is not None
         self.telemetry = Telemetry(telemetry, tree=tree, cache=_watched(self.cache))
+        calibration = None if lint is None else _calibration(self.ledger)
         self._receipts: OrderedDict[str, Receipt] = OrderedDict()
         self._lock = threading.RLock()
         self._clock = clock
@@ -116,7 +118,8 @@ class Guard:
             policies=Policies(
                 prices=self.prices,
                 cache=self.cache,
-                lint=None if lint is None else _linter(lint),
+                lint=None if calibration is None or lint is None else _linter(lint, calibration),
+                calibration=calibration,
                 retry=self.retry,
                 telemetry=self.telemetry,
                 refuse_unpriced=on_unpriced == "refuse",
@@ -285,10 +288,19 @@ class Guard:
             self.ledger.outcome(kind, run_id=run.id, customer=run.tags.get("customer"), value=value)
 
 
-def _linter(settings: Lint) -> CallLinter:
+def _linter(settings: Lint, calibration: Calibration) -> CallLinter:
     from tokenguard.lint.calls import CallLinter
 
-    return CallLinter(settings)
+    return CallLinter(settings, calibration)
+
+
+def _calibration(ledger: Ledger | None) -> Calibration:
+    """What was learned of how models count. Counting is made ready meanwhile: no call waits for that."""
+    from tokenguard.tokens.calibration import Calibration
+    from tokenguard.tokens.request import warm
+
+    warm()
+    return Calibration(ledger)
 
 
 def _answers(settings: Cache, clock: Clock) -> Answers:

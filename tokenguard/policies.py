@@ -12,6 +12,7 @@ from tokenguard.telemetry import Telemetry
 if TYPE_CHECKING:  # a guard loads what it is made with
     from tokenguard.cache import Answers
     from tokenguard.lint.calls import CallLinter
+    from tokenguard.tokens.calibration import Calibration
 
 
 class Policies(NamedTuple):
@@ -24,3 +25,4 @@ class Policies(NamedTuple):
     new_id: Callable[[int], str]
     cache: Answers | None = None
     lint: CallLinter | None = None
+    calibration: Calibration | None = None

@@ -6,7 +6,7 @@ Plain functions on records, for the flow to call at the right moment: nothing he
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tokenguard import faults
 from tokenguard.call import (
@@ -29,6 +29,9 @@ from tokenguard.errors import UnpricedModelError
 from tokenguard.policies import Policies
 from tokenguard.tokens.estimate import estimate
 from tokenguard.wire_json import decoded
+
+if TYPE_CHECKING:  # a guard that does not count does not load it
+    from tokenguard.tokens.calibration import Calibration
 
 
 def next_attempt(call: Call, policies: Policies, role: str, waited: float) -> Attempt:
@@ -128,10 +131,22 @@ def settle_usage(
         usage = Usage(meters={}, raw=usage.raw if usage else None)  # unusable; kept for the record
     elif (usage is None and (cut or answered.text)) or not answered.usage_final:
         usage = _estimated(attempt, answered)
+    elif usage is not None and policies.calibration is not None and not (cut or anomaly):
+        _learn(attempt.call, usage, policies.calibration)
     price_usage(attempt, answered, usage, elapsed_ns, policies)
     attempt.state = "settled"
     if answered.error_type:
         attempt.status, attempt.error_type = "error", answered.error_type
+
+
+def _learn(call: Call, usage: Usage, calibration: Calibration) -> None:
+    """What was billed teaches how the model counts."""
+    if call.anatomy is None:
+        return
+    try:
+        calibration.observe(call.where.provider, call.asked.model, call.anatomy, usage.input_tokens)
+    except Exception as fault:
+        faults.note("tokens.calibration", fault)
 
 
 def _estimated(attempt: Attempt, answered: Answered) -> Usage | None:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from tokenguard.anatomy import Anatomy, Message, Part
 from tokenguard.cli.costs import shown_how, together
-from tokenguard.cli.report import console
+from tokenguard.cli.screen import console
 from tokenguard.pricing import PriceBook
 from tokenguard.pricing.describe import endpoint_of
 from tokenguard.tokens.request import Count, count_request

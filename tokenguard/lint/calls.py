@@ -11,13 +11,14 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from tokenguard.anatomy import Anatomy
-from tokenguard.call import Call, Json
+from tokenguard.call import Asked, Call, Json
 from tokenguard.dialects import Dialect
 from tokenguard.lint.engine import Linter
 from tokenguard.lint.finding import Finding, Severity
 from tokenguard.lint.fixes import apply
 from tokenguard.lint.policy import Lint
 from tokenguard.lint.request import Before, Facts, Request
+from tokenguard.tokens.calibration import Calibration
 from tokenguard.tokens.limits import limits
 
 _KINDS: Final = 32
@@ -51,8 +52,9 @@ class Checked(NamedTuple):
 class CallLinter:
     """A linter for the calls of one guard."""
 
-    def __init__(self, settings: Lint) -> None:
+    def __init__(self, settings: Lint, calibration: Calibration) -> None:
         self.settings = settings
+        self._calibration = calibration
         self._linter = Linter(settings)
         self._kinds: deque[_Kind] = deque(maxlen=_KINDS)
         self._lock = threading.Lock()
@@ -62,53 +64,56 @@ class CallLinter:
         body = call.body
         if not body or dialect.anatomy is None:
             return Checked()
-        request = self._request(call, dialect, dialect.anatomy(body))
-        found = self._linter.request(request)
-        if call.lint_ignores:
-            found = [one for one in found if not one.code.startswith(call.lint_ignores)]
-        if not found or (self.settings.compress is None and self.settings.on_error != "fix"):
+        call.anatomy = dialect.anatomy(body)
+        request = self._request(call, dialect, body, call.asked, call.anatomy)
+        request.before = self._remembered(call, request)
+        found = self._found(call, request)
+        mended, fixed = apply(body, self._wanted(found))
+        if not fixed:
             return Checked(tuple(found))
-        return self._mended(body, found)
+        asked = dialect.ask(mended)._replace(model=call.asked.model, stream=call.asked.stream)
+        call.anatomy = dialect.anatomy(mended)
+        after = self._request(call, dialect, mended, asked, call.anatomy)
+        after.before = request.before
+        saved = request.count.total.tokens - after.count.total.tokens
+        return Checked(tuple(self._found(call, after)), tuple(fixed), mended, saved)
 
-    def _request(self, call: Call, dialect: Dialect, anatomy: Anatomy) -> Request:
-        linter, asked = self._linter, call.asked
-        messages = tuple([linter.message(message) for message in anatomy.messages])
-        tools = tuple([linter.tool(tool) for tool in anatomy.tools])
-        return Request(
-            body=call.body or {},
-            dialect=dialect.name,
-            provider=call.where.provider,
-            asked=asked,
-            anatomy=anatomy,
-            facts=messages,
-            tools=tools,
-            limits=limits(asked.model, call.where.provider),
-            settings=self.settings,
-            before=self._remembered(call, anatomy, messages, tools),
-        )
+    def _found(self, call: Call, request: Request) -> list[Finding]:
+        found, off = self._linter.request(request), call.lint_ignores
+        return [one for one in found if not one.code.startswith(off)] if off else found
 
-    def _mended(self, body: Json, found: list[Finding]) -> Checked:
-        """The request without what may be mended: everything that is safe, or only what it would fail for."""
+    def _wanted(self, found: list[Finding]) -> list[Finding]:
+        """What is to be mended: everything that safely can be, or only what the call would fail for."""
         everything = self.settings.compress is not None
-        wanted = [
+        if not everything and self.settings.on_error != "fix":
+            return []
+        return [
             one
             for one in found
             if one.fix is not None and one.fix.safe and (everything or one.severity is Severity.ERROR)
         ]
-        if not wanted:
-            return Checked(tuple(found))
-        mended, applied = apply(body, wanted)
-        done = set(map(id, applied))
-        left = tuple([one for one in found if id(one) not in done])
-        return Checked(left, tuple(applied), mended if applied else None)
 
-    def _remembered(
-        self, call: Call, anatomy: Anatomy, messages: tuple[Facts, ...], tools: tuple[Facts, ...]
-    ) -> Before | None:
+    def _request(self, call: Call, dialect: Dialect, body: Json, asked: Asked, anatomy: Anatomy) -> Request:
+        linter, provider = self._linter, call.where.provider
+        return Request(
+            body=body,
+            dialect=dialect.name,
+            provider=provider,
+            asked=asked,
+            anatomy=anatomy,
+            facts=tuple([linter.message(message) for message in anatomy.messages]),
+            tools=tuple([linter.tool(tool) for tool in anatomy.tools]),
+            limits=limits(asked.model, provider),
+            settings=self.settings,
+            weights=self._calibration.weights(provider, asked.model),
+        )
+
+    def _remembered(self, call: Call, request: Request) -> Before | None:
         """The last request of this kind, in whose place this one is remembered now."""
-        place = call.where.origin, call.asked.model
-        digests = tuple([one.digest for one in messages]), tuple([one.digest for one in tools])
-        marks = _marks(messages, tools)
+        place, anatomy = (call.where.origin, call.asked.model), request.anatomy
+        messages = tuple([one.digest for one in request.facts])
+        tools = tuple([one.digest for one in request.tools])
+        marks = _marks(request.facts, request.tools)
         with self._lock:
             kind = self._alike(place, call.run_id, marks)
             before = None if kind is None else kind.before
@@ -118,7 +123,7 @@ class CallLinter:
             offered = dict(last.offered)
             for tool in anatomy.tools:
                 offered[tool.name] = offered.get(tool.name, 0) + 1
-            now = Before(*digests, last.requests + 1, last.called | _called(anatomy), offered)
+            now = Before(messages, tools, last.requests + 1, last.called | _called(anatomy), offered)
             self._kinds.append(_Kind(place, call.run_id, marks, now))
         return before
 

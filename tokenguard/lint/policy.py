@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -27,8 +26,7 @@ class Lint:
         on_error: What to do where a rule of severity ``error`` finds something: ``raise`` refuses the call
             before anything is sent, ``warn`` notes it on the receipt, ``fix`` mends what can safely be
             mended and notes the rest.
-        compress: ``safe`` applies every safe fix to what is sent, whatever its severity. A callable is given
-            each text, and gives a shorter one.
+        compress: ``safe`` applies every safe fix to what is sent, whatever its severity.
         droppable_tools: Tools that may be left out of a request after none of many calls used them.
     """
 
@@ -40,7 +38,7 @@ class Lint:
     extend_select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     on_error: OnError = "warn"
-    compress: Literal["safe"] | Callable[[str], str] | None = None
+    compress: Literal["safe"] | None = None
     droppable_tools: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from tokenguard.lint.finding import Finding
 from tokenguard.lint.policy import Lint
 from tokenguard.tokens.limits import Limits
 from tokenguard.tokens.request import RequestCount, count_request
+from tokenguard.tokens.weights import Weights
 
 
 class Paragraph(NamedTuple):
@@ -76,6 +77,7 @@ class Request:
         tools: The same of each tool.
         limits: What is known of the model.
         settings: The linter's.
+        weights: What was learned of how the model counts.
         before: The last request of this kind; ``None`` where there is none, as for requests in files.
         complete: Whether the body is all there is. Of a call in source code, parts may not be known.
     """
@@ -93,6 +95,7 @@ class Request:
         settings: Lint,
         before: Before | None = None,
         *,
+        weights: Weights | None = None,
         complete: bool = True,
     ) -> None:
         self.body = body
@@ -105,12 +108,13 @@ class Request:
         self.limits = limits
         self.settings = settings
         self.before = before
+        self.weights = weights
         self.complete = complete
 
     @cached_property
     def count(self) -> RequestCount:
         """Its input tokens, part by part. Counted once, when a rule asks: most do not need to know."""
-        return count_request(self.anatomy, self.asked.model, self.provider)
+        return count_request(self.anatomy, self.asked.model, self.provider, self.weights)
 
     @cached_property
     def characters(self) -> int:

@@ -1,9 +1,9 @@
 """Learn how a provider counts from what it bills: the tokenizers of several vendors are not public.
 
-A count is a sum of features (tokens by class of script, messages, tools, pictures) times weights. The weights
-start from a table, and each bill moves them a little, by recursive least squares with forgetting (Haykin,
-*Adaptive Filter Theory*, ch. 10). Errors are relative, so that long requests do not outweigh short ones, and
-what one bill may do is bounded: a wrong one cannot spoil what a hundred taught.
+A count is what is known, and features (tokens by class of script, messages, tools, pictures) times weights.
+The weights start from a table, and each bill moves them a little, by recursive least squares with forgetting
+(Haykin, *Adaptive Filter Theory*, ch. 10). Errors are relative, so that long requests do not outweigh short
+ones, and what one bill may do is bounded: a wrong one cannot spoil what a hundred taught.
 
 How far off the counts are is measured on the bills themselves, each before it is learned from. The bound that
 holds and overflow checks go by is a conformal one: what at most 3 % of the last bills went beyond (Vovk et
@@ -16,8 +16,14 @@ import json
 import math
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
+
+from tokenguard.anatomy import Anatomy
+from tokenguard.tokens.estimate import CLASSES
+from tokenguard.tokens.families import family_of
+from tokenguard.tokens.request import features
+from tokenguard.tokens.weights import EXTRAS, Weights
 
 FORGETS: Final = 0.995
 """How much of what was learned is left after another bill: a provider may change its tokenizer."""
@@ -28,9 +34,6 @@ _NOISE: Final = 0.03
 _LARGEST_STEP: Final = 0.5
 """An error counts as no larger than this share, in either direction."""
 
-_LEAST, _MOST = 0.5, 4.0
-"""Within these multiples of where it started a weight stays."""
-
 _KEPT: Final = 50
 """How many errors are kept."""
 
@@ -38,24 +41,34 @@ _SHARE: Final = 0.97
 _ENOUGH: Final = 33
 """So many errors are needed before the largest of them is what 97 % stay below: 1 / (1 - 0.97)."""
 
+_RIGHT: Final = 0.5
+"""Nearer to a bill than that, in tokens, a count is right."""
+
 _EVERY: Final = 10
 """After how many bills what was learned is written down; of the first ten, each is."""
+
+_FIRST: Final = 3
+"""After so many bills, what they taught is better than the table."""
 
 _MODELS: Final = 256
 
 
 class Prior(NamedTuple):
-    """Where learning starts.
+    """Where learning starts, and how far it may go.
 
     Attributes:
         names: What the features are; what was learned of others is of no use.
         weights: Tokens for one of each.
-        spread: How far each may be off, as a share of it (one standard deviation); 0 for what is known.
+        spread: How far each may be off (one standard deviation).
+        least: Below this none is taken to be, whatever is billed.
+        most: Nor above this.
     """
 
     names: tuple[str, ...]
     weights: tuple[float, ...]
     spread: tuple[float, ...]
+    least: tuple[float, ...]
+    most: tuple[float, ...]
 
 
 class Learned(NamedTuple):
@@ -83,7 +96,7 @@ class Estimator:
         self._weights = list(prior.weights)
         self._bills = 0
         self._errors: deque[float] = deque(maxlen=_KEPT)
-        variances = [(w * s) ** 2 for w, s in zip(prior.weights, prior.spread, strict=True)]
+        variances = [one**2 for one in prior.spread]
         self._spread = [
             [v if i == j else 0.0 for j in range(len(variances))] for i, v in enumerate(variances)
         ]
@@ -92,14 +105,15 @@ class Estimator:
         """What is known by now."""
         return Learned(tuple(self._weights), self._bills, self._error(), self._bound())
 
-    def observe(self, features: Sequence[float], tokens: int) -> None:
+    def observe(self, features: Sequence[float], tokens: int, known: float = 0.0) -> None:
         """Learn from one bill.
 
         Args:
             features: Of the request, in the order of the prior's names.
             tokens: What the provider counted.
+            known: What of that needs no learning.
         """
-        expected = _dot(self._weights, features)
+        expected = known + _dot(self._weights, features)
         if tokens <= 0 or expected <= 0 or not math.isfinite(expected):
             return
         self._errors.append(tokens / expected)
@@ -109,10 +123,10 @@ class Estimator:
         used = [i for i, value in enumerate(share) if value]
         towards = [sum([row[i] * share[i] for i in used]) for row in self._spread]
         doubt = sum([towards[i] * share[i] for i in used])
-        if doubt <= 0:
-            return  # all of it is known
+        if doubt <= 0 or abs(tokens - expected) < _RIGHT:
+            return  # there is nothing to learn
         by = FORGETS * _NOISE**2 + doubt
-        for i, (least, most) in enumerate(self._limits()):
+        for i, (least, most) in enumerate(zip(self.prior.least, self.prior.most, strict=True)):
             self._weights[i] = min(max(self._weights[i] + towards[i] / by * off, least), most)
         self._narrow(towards, by)
 
@@ -122,16 +136,12 @@ class Estimator:
         for i, one in enumerate(towards):
             row, gain = spread[i], one / by
             spread[i] = [(value - gain * towards[j]) / FORGETS for j, value in enumerate(row)]
-        for i, (weight, share) in enumerate(zip(self.prior.weights, self.prior.spread, strict=True)):
-            first = (weight * share) ** 2
+        for i, first in enumerate([one**2 for one in self.prior.spread]):
             if spread[i][i] > first or spread[i][i] < 0:
                 factor = math.sqrt(first / spread[i][i]) if spread[i][i] > 0 else 0.0
                 for j in range(len(spread)):
                     spread[i][j] *= factor
                     spread[j][i] *= factor
-
-    def _limits(self) -> list[tuple[float, float]]:
-        return [(_LEAST * weight, _MOST * weight) for weight in self.prior.weights]
 
     def _error(self) -> float | None:
         if not self._errors:
@@ -177,8 +187,8 @@ class Estimator:
         n = len(prior.names)
         if len(weights) != n or [len(row) for row in rows] != list(range(1, n + 1)):
             raise ValueError("it is no state of an estimator: numbers are missing")
-        limits = made._limits()
-        made._weights = [min(max(w, low), high) for w, (low, high) in zip(weights, limits, strict=True)]
+        limits = zip(weights, prior.least, prior.most, strict=True)
+        made._weights = [min(max(weight, least), most) for weight, least, most in limits]
         made._spread = [[rows[max(i, j)][min(i, j)] for j in range(n)] for i in range(n)]
         made._bills, made._errors = bills, deque(errors, maxlen=_KEPT)
         return made
@@ -201,26 +211,51 @@ class Calibration:
 
     Args:
         memory: Where it is kept between processes, if anywhere.
-        prior: Where to start with a model, given its provider and name.
     """
 
-    def __init__(self, memory: Memory | None, prior: Callable[[str, str], Prior]) -> None:
+    def __init__(self, memory: Memory | None) -> None:
         self._memory = memory
-        self._prior = prior
         self._states: dict[str, Mapping[tuple[str, str], str]] = {}
         self._models: OrderedDict[tuple[str, str], Estimator] = OrderedDict()
+        self._passed: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
 
-    def learned(self, provider: str, model: str) -> Learned:
-        """What is known of a model by now."""
-        with self._lock:
-            return self._of(provider, model).learned()
+    def weights(self, provider: str, model: str) -> Weights | None:
+        """What was learned of a model, for :func:`~tokenguard.tokens.request.count_request`.
 
-    def observe(self, provider: str, model: str, features: Sequence[float], tokens: int) -> None:
-        """Learn from one bill: the features of a request, and how many tokens the provider counted in it."""
+        ``None`` where that is nothing yet, or where the count was right without.
+        """
         with self._lock:
             estimator = self._of(provider, model)
-            estimator.observe(features, tokens)
+            learned = estimator.learned()
+        if learned.bills < _FIRST or learned.weights == estimator.prior.weights:
+            return None
+        n = len(CLASSES)
+        return Weights(learned.weights[:n], learned.weights[n:], learned.error, learned.at_most)
+
+    def observe(self, provider: str, model: str, anatomy: Anatomy, tokens: int) -> None:
+        """Learn from one bill; of many of one model, only from every tenth.
+
+        Args:
+            provider: Whose model it is.
+            model: Its name, as it was asked for.
+            anatomy: The request.
+            tokens: All that the provider counted as its input, cached or not.
+
+        Raises:
+            Exception: The request cannot be counted.
+        """
+        named = provider, model
+        with self._lock:
+            estimator = self._of(provider, model)
+            self._passed[named] = passed = self._passed.get(named, 0) + 1
+            if estimator.learned().bills >= _KEPT and passed % _EVERY:
+                return
+        found = features(anatomy, model, provider)
+        if not found.certain:
+            return
+        with self._lock:
+            estimator.observe((*found.classes, *found.extras), tokens, found.known)
             bills = estimator.learned().bills
             state = estimator.state() if bills <= _EVERY or bills % _EVERY == 0 else None
         if state is not None and self._memory is not None:
@@ -230,21 +265,53 @@ class Calibration:
         named = provider, model
         estimator = self._models.get(named)
         if estimator is None:
-            prior = self._prior(provider, model)
+            prior = prior_of(provider, model)
             state = self._kept(_named(prior)).get(named)
             try:
                 estimator = Estimator(prior) if state is None else Estimator.of(state, prior)
-            except ValueError:  # of another version, or damaged: to be learned anew
+            except ValueError:  # damaged: to be learned anew
                 estimator = Estimator(prior)
             self._models[named] = estimator
             if len(self._models) > _MODELS:
-                self._models.popitem(last=False)
+                gone, _ = self._models.popitem(last=False)
+                self._passed.pop(gone, None)
         return estimator
 
     def _kept(self, features: str) -> Mapping[tuple[str, str], str]:
         if features not in self._states:
             self._states[features] = {} if self._memory is None else self._memory.learned(features)
         return self._states[features]
+
+
+def prior_of(provider: str, model: str) -> Prior:
+    """Where learning starts with a model: with what is known of its family."""
+    classes = family_of(model, provider).weights.classes
+    extras = [_EXTRAS[name] for name in EXTRAS]
+    return Prior(
+        (*CLASSES, *EXTRAS),
+        (*classes, *(0.0 for _ in extras)),
+        (*(weight * _CLASS_SPREAD for weight in classes), *(one.spread for one in extras)),
+        (*(weight * _CLASS_LEAST for weight in classes), *(one.least for one in extras)),
+        (*(weight * _CLASS_MOST for weight in classes), *(one.most for one in extras)),
+    )
+
+
+class _Extra(NamedTuple):
+    """How far what a provider adds may be off, and how far that may go, in tokens."""
+
+    spread: float
+    least: float
+    most: float
+
+
+_EXTRAS: Final = {
+    "request": _Extra(20, -20, 2000),  # instructions of the provider's own may be long
+    "messages": _Extra(2, -4, 20),
+    "tools": _Extra(20, -60, 600),
+    "images": _Extra(50, -600, 3000),
+    "schema": _Extra(50, -200, 2000),
+}
+_CLASS_SPREAD, _CLASS_LEAST, _CLASS_MOST = 0.25, 0.5, 4.0  # of the prior's weight
 
 
 def _named(prior: Prior) -> str:
