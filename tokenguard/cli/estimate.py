@@ -14,8 +14,8 @@ from rich.text import Text
 from tokenguard import config
 from tokenguard.cli.costs import STANDARD, TIERS, Asked, Estimate, asked_of, shown_how, together
 from tokenguard.cli.costs import estimate as estimated
-from tokenguard.cli.screen import console
 from tokenguard.cli.requests import requests_in
+from tokenguard.cli.screen import console
 from tokenguard.errors import ConfigError
 from tokenguard.pricing import PriceBook, format_usd
 from tokenguard.pricing.describe import similar
