@@ -1,1 +1,1 @@
-"""Counting tokens: exactly with :mod:`.text`, in microseconds with :mod:`.estimate`; never on the network."""
+"""Counting tokens: of a text in :mod:`.text`, of a request in :mod:`.request`; never on the network."""

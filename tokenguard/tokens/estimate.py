@@ -14,6 +14,7 @@ holds it to bounds on texts that were not in the fit. Claude's tokenizers make m
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Final
 
 _LOWER: Final = b"abcdefghijklmnopqrstuvwxyz"
@@ -28,22 +29,43 @@ _PER_DOUBLE_SPACE: Final = -0.38  # indentation is one token, however deep
 _PER_NEWLINE: Final = 1.08
 _PER_SIGN: Final = 0.43
 
+CLASSES: Final = (
+    "letters",  # a-z
+    "capitals",  # A-Z
+    "digits",
+    "space",
+    "signs",  # of ASCII
+    "unbroken",  # ASCII without separators, such as base64
+    "latin",  # accented letters
+    "greek_cyrillic",
+    "semitic",  # Hebrew, Arabic, Armenian
+    "indic",  # the scripts of India, Thai
+    "rest",  # Vietnamese, Georgian, Khmer, Ethiopic
+    "symbols",  # typographic signs, box drawing, full-width forms, emoji
+    "kana",
+    "han",
+    "hangul",
+)
+"""What a text's characters are divided into. A tokenizer is better at some of these than at others."""
+
+_LETTERS, _CAPITALS, _DIGIT, _SPACE, _SIGNS, _UNBROKEN_CLASS = range(6)
+
 _SCRIPTS: Final = (
-    # First byte of the character in UTF-8, tokens per character, what it covers.
-    (0xC2, 1.11),  # Latin-1: accents of western Europe; the words around them cost more than English ones
-    (0xC4, 1.51),  # Latin Extended: central Europe, Turkish, Vietnamese
-    (0xCC, 0.37),  # Greek, combining marks
-    (0xD0, 0.31),  # Cyrillic
-    (0xD5, 0.39),  # Hebrew, Armenian
-    (0xD8, 0.29),  # Arabic and its neighbours
-    (0xE0, 0.33),  # scripts of India, Thai
-    (0xE1, 0.40),  # Georgian, Khmer, the rest of Vietnamese
-    (0xE2, 0.40),  # typographic signs, symbols, box drawing
-    (0xE3, 0.66),  # kana, CJK punctuation
-    (0xE4, 0.84),  # Chinese characters
-    (0xEA, 0.66),  # Hangul
-    (0xEE, 0.50),  # full-width forms
-    (0xF0, 1.97),  # emoji and rare scripts
+    # First byte of the character in UTF-8, tokens per character, its class, what it covers.
+    (0xC2, 1.11, "latin"),  # Latin-1: accents of western Europe; the words around them cost more too
+    (0xC4, 1.51, "latin"),  # Latin Extended: central Europe, Turkish, Vietnamese
+    (0xCC, 0.37, "greek_cyrillic"),  # Greek, combining marks
+    (0xD0, 0.31, "greek_cyrillic"),  # Cyrillic
+    (0xD5, 0.39, "semitic"),  # Hebrew, Armenian
+    (0xD8, 0.29, "semitic"),  # Arabic and its neighbours
+    (0xE0, 0.33, "indic"),  # scripts of India, Thai
+    (0xE1, 0.40, "rest"),  # Georgian, Khmer, the rest of Vietnamese
+    (0xE2, 0.40, "symbols"),  # typographic signs, symbols, box drawing
+    (0xE3, 0.66, "kana"),  # kana, CJK punctuation
+    (0xE4, 0.84, "han"),  # Chinese characters
+    (0xEA, 0.66, "hangul"),  # Hangul
+    (0xEE, 0.50, "symbols"),  # full-width forms
+    (0xF0, 1.97, "symbols"),  # emoji and rare scripts
 )
 
 _UNBROKEN: Final = 64
@@ -59,14 +81,18 @@ def estimate(text: str) -> int:
 
     Takes time in proportion to the length: about 10 us for 2 KB of English.
     """
-    if not text:
-        return 0
+    return max(1, round(sum(by_class(text)))) if text else 0
+
+
+def by_class(text: str) -> list[float]:
+    """The same estimate, unrounded and taken apart: tokens of o200k_base for each of :data:`CLASSES`."""
+    found = [0.0] * len(CLASSES)
     data = text.encode("utf-8", "replace")
-    foreign = 0.0
     if not text.isascii():
-        foreign = _foreign(data)
+        _foreign(data, found)
         data = data.translate(None, _NOT_ASCII)
-    return max(1, round(_ascii(data) + foreign))
+    _ascii(data, found)
+    return found
 
 
 def estimate_bytes(n_bytes: int) -> int:
@@ -78,7 +104,7 @@ def estimate_bytes(n_bytes: int) -> int:
     return math.ceil(max(0, n_bytes) / 4)
 
 
-def _ascii(data: bytes) -> float:
+def _ascii(data: bytes, found: list[float]) -> None:
     # Deleting a class and comparing lengths counts it several times faster than any loop or pattern.
     rest = data.translate(None, _LOWER)
     lower = len(data) - len(rest)
@@ -88,26 +114,26 @@ def _ascii(data: bytes) -> float:
     signs = signs.translate(None, _DIGITS)
     digits -= len(signs)
     if len(data) >= _UNBROKEN and len(signs) * 16 < len(data):
-        return len(data) * _PER_UNBROKEN
+        found[_UNBROKEN_CLASS] = len(data) * _PER_UNBROKEN
+        return
     spaces = signs.count(b" ")
     newlines = signs.count(b"\n")
-    return (
-        lower * _PER_LOWER
-        + upper * _PER_UPPER
-        + digits * _PER_DIGIT
-        + spaces * _PER_SPACE
-        + data.count(b"  ") * _PER_DOUBLE_SPACE
-        + newlines * _PER_NEWLINE
-        + (len(signs) - spaces - newlines) * _PER_SIGN
-    )
+    found[_LETTERS] = lower * _PER_LOWER
+    found[_CAPITALS] = upper * _PER_UPPER
+    found[_DIGIT] = digits * _PER_DIGIT
+    found[_SPACE] = spaces * _PER_SPACE + data.count(b"  ") * _PER_DOUBLE_SPACE + newlines * _PER_NEWLINE
+    found[_SIGNS] = (len(signs) - spaces - newlines) * _PER_SIGN
 
 
-def _foreign(data: bytes) -> float:
+def _foreign(data: bytes, found: list[float]) -> None:
     """The tokens of the characters outside ASCII."""
-    scripts = data.translate(None, _NOT_LEADING).translate(_SCRIPT_OF)
-    return sum(scripts.count(first) * weight for first, weight in _SCRIPTS)
+    leading = data.translate(None, _NOT_LEADING).translate(_SCRIPT_OF)
+    for first, count in Counter(leading).items():
+        index, weight = _WEIGHT_OF[first]
+        found[index] += count * weight
 
 
 _SCRIPT_OF: Final = bytes(
-    max((first for first, _ in _SCRIPTS if first <= byte), default=0) for byte in range(0x100)
+    max((first for first, _, _ in _SCRIPTS if first <= byte), default=0) for byte in range(0x100)
 )
+_WEIGHT_OF: Final = {first: (CLASSES.index(name), weight) for first, weight, name in _SCRIPTS}
