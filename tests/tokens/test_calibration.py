@@ -10,11 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tokenguard.anatomy import Anatomy
+from tokenguard.dialects.anthropic_messages import MESSAGES
+from tokenguard.dialects.openai_chat import CHAT
 from tokenguard.ledger import SqliteLedger
 from tokenguard.tokens.calibration import Calibration, Estimator, Prior
+from tokenguard.tokens.request import count_request
+from tokenguard.tokens.text import count
 
 NAMES = (*(f"script{n}" for n in range(8)), "message", "tool", "frame")
-PRIOR = Prior(NAMES, (1.3,) * 8 + (5.0, 40.0, 8.0), (0.3,) * 8 + (0.5,) * 3)
+START = (1.3,) * 8 + (5.0, 40.0, 8.0)
+SPREAD = (0.4,) * 8 + (2.5, 20.0, 4.0)
+PRIOR = Prior(NAMES, START, SPREAD, tuple(one / 2 for one in START), tuple(one * 4 for one in START))
 TRUTH = (1.61, 1.79, 1.28, 1.85, 1.64, 1.14, 2.08, 2.59, 6.0, 34.0, 11.0)
 
 
@@ -89,38 +96,81 @@ def test_no_bills_bring_it_out_of_bounds(bills: list[tuple[list[float], int]]) -
     assert again.bills == estimator.learned().bills
 
 
+CLAUDE = ("anthropic", "claude-opus-4-7")
+TEXT = "Where is my order? It should have been here on Monday, and nobody answers the telephone. "
+
+
+def chat(n: int) -> Anatomy:
+    body = {"messages": [{"role": "user", "content": TEXT * n}, {"role": "user", "content": f"Order {n}"}]}
+    assert MESSAGES.anatomy is not None
+    return MESSAGES.anatomy(body)
+
+
+def taught(calibration: Calibration, bills: int) -> None:
+    """Bills of a provider that counts 1.9 times what OpenAI does, and 40 tokens for each request."""
+    for n in range(1, bills + 1):
+        tokens = round(1.9 * sum(count(part.text, "") for m in chat(n).messages for part in m.parts)) + 40
+        calibration.observe(*CLAUDE, chat(n), tokens)
+
+
+def test_counts_are_calibrated_by_bills() -> None:
+    """They say so, they are within 3 %, and none of the bills that come is above what is promised."""
+    calibration = Calibration(None)
+    assert calibration.weights(*CLAUDE) is None
+    before = count_request(chat(7), CLAUDE[1], CLAUDE[0], calibration.weights(*CLAUDE)).total
+    assert before.how == "estimated"
+    taught(calibration, 50)
+    for n in (7, 60, 90):
+        counted = count_request(chat(n), CLAUDE[1], CLAUDE[0], calibration.weights(*CLAUDE)).total
+        tokens = round(1.9 * sum(count(part.text, "") for m in chat(n).messages for part in m.parts)) + 40
+        assert counted.how == "calibrated"
+        assert counted.tokens == pytest.approx(tokens, rel=0.03)
+        assert counted.at_most >= tokens
+
+
+def test_a_count_that_is_right_stays_exact() -> None:
+    """OpenAI's texts are counted, not learned: bills that agree change nothing."""
+    calibration = Calibration(None)
+    assert CHAT.anatomy is not None
+    for n in range(1, 20):
+        anatomy = CHAT.anatomy({"messages": [{"role": "user", "content": TEXT * n}]})
+        exact = count_request(anatomy, "gpt-4o", "openai").total
+        assert exact.how == "exact"
+        calibration.observe("openai", "gpt-4o", anatomy, exact.tokens)
+    assert calibration.weights("openai", "gpt-4o") is None
+
+
 def test_what_was_learned_is_in_the_ledger(tmp_path: Path) -> None:
-    """Another process goes on where this one ended; of other features, or damaged, it starts anew."""
-    path, chance = tmp_path / "usage.db", random.Random(2)
+    """Another process goes on where this one ended; what is damaged is learned anew."""
+    path = tmp_path / "usage.db"
     ledger = SqliteLedger(path)
-    calibration = Calibration(ledger, lambda *_: PRIOR)
-    for _ in range(20):
-        features = request(chance, (0,))
-        calibration.observe("anthropic", "claude-opus-4-7", features, bill(chance, features))
-    learned = calibration.learned("anthropic", "claude-opus-4-7")
+    calibration = Calibration(ledger)
+    taught(calibration, 20)
+    learned = calibration.weights(*CLAUDE)
+    assert learned is not None
     ledger.close()
 
     ledger = SqliteLedger(path)
-    again = Calibration(ledger, lambda *_: PRIOR).learned("anthropic", "claude-opus-4-7")
-    assert again.bills == 20
-    assert again.weights == pytest.approx(learned.weights, rel=1e-4)
-    other = Prior((*NAMES[:-1], "other"), PRIOR.weights, PRIOR.spread)
-    assert Calibration(ledger, lambda *_: other).learned("anthropic", "claude-opus-4-7").bills == 0
-    ledger.learn("anthropic", "claude-opus-4-7", ",".join(NAMES), 99, "{}")
+    again = Calibration(ledger).weights(*CLAUDE)
+    assert again is not None
+    assert again.classes == pytest.approx(learned.classes, rel=1e-4)
+    assert again.error == pytest.approx(learned.error, rel=1e-4)
+    (features,) = {row[0] for row in ledger.reader().execute("SELECT features FROM learned")}
+    ledger.learn(*CLAUDE, features, 99, "{}")
     ledger.close()
 
     ledger = SqliteLedger(path)
-    assert Calibration(ledger, lambda *_: PRIOR).learned("anthropic", "claude-opus-4-7").bills == 0
+    assert Calibration(ledger).weights(*CLAUDE) is None
     ledger.close()
 
 
 def test_what_fewer_bills_taught_does_not_replace_what_more_did(tmp_path: Path) -> None:
     """Two processes learn of the same model: the one that knows more is kept."""
-    with_more, path = "more", tmp_path / "usage.db"
-    for bills, state in ((50, with_more), (3, "less")):
+    path = tmp_path / "usage.db"
+    for bills, state in ((50, "of more"), (3, "of less")):
         ledger = SqliteLedger(path)
         ledger.learn("anthropic", "claude-opus-4-7", "f", bills, state)
         ledger.close()
     ledger = SqliteLedger(path)
-    assert ledger.learned("f") == {("anthropic", "claude-opus-4-7"): with_more}
+    assert ledger.learned("f") == {("anthropic", "claude-opus-4-7"): "of more"}
     ledger.close()
