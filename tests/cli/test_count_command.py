@@ -11,21 +11,21 @@ import pytest
 
 from tokenguard.tokens import text as exactly
 
-from .conftest import COMMAND, RunCommand, clean_environment
+from .conftest import COMMAND, Ended, Run, clean_environment
 
 POEM = "Der Mond ist aufgegangen,\nDie goldnen Sternlein prangen\n"
 
 
-def report(ran: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+def report(ran: Ended | subprocess.CompletedProcess[str]) -> dict[str, Any]:
     read: dict[str, Any] = json.loads(ran.stdout)
     return read
 
 
-def test_texts_are_counted_as_openai_counts_them(tokenguard: RunCommand, folder: Path) -> None:
+def test_texts_are_counted_as_openai_counts_them(command: Run, folder: Path) -> None:
     """Exact, and said to be; with a total."""
     (folder / "poem.md").write_text(POEM)
     (folder / "code.py").write_text("print(1)")
-    ran = tokenguard("count", "poem.md", "code.py", "--json")
+    ran = command("count", "poem.md", "code.py", "--json")
     assert (ran.returncode, ran.stderr) == (0, "")
     poem, code = report(ran)["files"]
     assert (poem["file"], poem["tokens"], poem["how"]) == ("poem.md", exactly.count(POEM, ""), "exact")
@@ -38,21 +38,21 @@ def test_texts_are_counted_as_openai_counts_them(tokenguard: RunCommand, folder:
 
 
 @pytest.mark.parametrize("model", ["gpt-4", "gpt-5.6-sol"])
-def test_a_model_has_its_encoding(tokenguard: RunCommand, folder: Path, model: str) -> None:
+def test_a_model_has_its_encoding(command: Run, folder: Path, model: str) -> None:
     """Older models make more tokens of the same text."""
     (folder / "poem.md").write_text(POEM)
-    ran = tokenguard("count", "poem.md", "--model", model, "--json")
+    ran = command("count", "poem.md", "--model", model, "--json")
     assert report(ran)["files"][0]["tokens"] == exactly.count(POEM, model)
 
 
-def test_what_is_not_known_exactly_says_so(tokenguard: RunCommand, folder: Path) -> None:
+def test_what_is_not_known_exactly_says_so(command: Run, folder: Path) -> None:
     """Claude's tokenizer is not public: a number without its error would be a guess."""
     (folder / "poem.md").write_text(POEM * 20)
-    ran = tokenguard("count", "poem.md", "--model", "claude-opus-5-5", "--json")
+    ran = command("count", "poem.md", "--model", "claude-opus-5-5", "--json")
     counted = report(ran)["files"][0]
     assert counted["how"] != "exact"
     assert counted["at_most"] >= counted["tokens"] > 0
-    shown = tokenguard("count", "poem.md", "--model", "claude-opus-5-5").stdout
+    shown = command("count", "poem.md", "--model", "claude-opus-5-5").stdout
     assert "Tokens for claude-opus-5-5" in shown
     assert counted["how"].replace("_", " ") in shown
 
@@ -73,21 +73,21 @@ def test_standard_input_is_a_file_too(folder: Path) -> None:
     assert str(exactly.count(POEM, "")) in ran.stdout
 
 
-def test_a_table_has_every_file_and_a_total(tokenguard: RunCommand, folder: Path) -> None:
+def test_a_table_has_every_file_and_a_total(command: Run, folder: Path) -> None:
     """Tokens, characters, lines, and how they were counted."""
     (folder / "a.md").write_text("word " * 3000)
     (folder / "[b].md").write_text("")
-    shown = tokenguard("count", "a.md", "[b].md").stdout
+    shown = command("count", "a.md", "[b].md").stdout
     for words in ("a.md", "[b].md", "Total", "15,000", "exact"):
         assert words in shown
 
 
-def test_what_cannot_be_read_is_named_and_the_rest_is_counted(tokenguard: RunCommand, folder: Path) -> None:
+def test_what_cannot_be_read_is_named_and_the_rest_is_counted(command: Run, folder: Path) -> None:
     """A missing file, one in another encoding, a folder: each is told with its name, and the code is 1."""
     (folder / "poem.md").write_text(POEM)
     (folder / "latin.txt").write_bytes("caf\xe9".encode("latin-1"))
     (folder / "folder").mkdir()
-    ran = tokenguard("count", "none.txt", "latin.txt", "poem.md", "folder", "--json")
+    ran = command("count", "none.txt", "latin.txt", "poem.md", "folder", "--json")
     assert ran.returncode == 1
     assert [each["file"] for each in report(ran)["files"]] == ["poem.md"]
     assert ran.stderr.splitlines() == [
@@ -98,15 +98,15 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_counted(tokenguard: RunCom
     assert [each["file"] for each in report(ran)["errors"]] == ["none.txt", "latin.txt", "folder"]
 
 
-def test_nothing_that_could_be_read_is_no_table(tokenguard: RunCommand) -> None:
+def test_nothing_that_could_be_read_is_no_table(command: Run) -> None:
     """Only the diagnostic."""
-    ran = tokenguard("count", "none.txt")
+    ran = command("count", "none.txt")
     assert (ran.returncode, ran.stdout) == (1, "")
 
 
-def test_a_text_that_breaks_tokenizers_is_counted(tokenguard: RunCommand, folder: Path) -> None:
+def test_a_text_that_breaks_tokenizers_is_counted(command: Run, folder: Path) -> None:
     """A million blanks, which overflow the stack of some."""
     (folder / "blanks.txt").write_text(" " * 1_000_000)
-    ran = tokenguard("count", "blanks.txt", "--json")
+    ran = command("count", "blanks.txt", "--json")
     assert ran.returncode == 0
     assert 0 < report(ran)["total"]["tokens"] < 1_000_000

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tokenguard.call import Meter, Usage
+from tokenguard.dialects.anthropic_messages import MESSAGES as MESSAGES_FORMAT
+from tokenguard.ledger import SqliteLedger
 from tokenguard.pricing import PriceBook
 from tokenguard.pricing.describe import endpoint_of
+from tokenguard.tokens.calibration import Calibration
 
-from .conftest import COMMAND, RunCommand, clean_environment
+from .conftest import COMMAND, Ended, Run, clean_environment
 
 Estimated = dict[str, Any]
 
@@ -60,7 +64,7 @@ def lines(folder: Path, *documents: Any, name: str = "requests.jsonl") -> str:
     return name
 
 
-def report(ran: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+def report(ran: Ended | subprocess.CompletedProcess[str]) -> dict[str, Any]:
     read: dict[str, Any] = json.loads(ran.stdout)
     return read
 
@@ -75,9 +79,9 @@ def cost(model: str, sent: int, made: int, tier: str | None = None) -> int:
     return charge.cost_nano
 
 
-def test_models_stand_side_by_side(tokenguard: RunCommand, folder: Path) -> None:
+def test_models_stand_side_by_side(command: Run, folder: Path) -> None:
     """The same request, counted and priced for each; its output at the cap that it asks for."""
-    ran = tokenguard(
+    ran = command(
         *("estimate", written(folder, CHAT), "--models", "gpt-4.1,gpt-4.1-mini,claude-opus-5-5"),
         *("--calls-per-month", "20000", "--json"),
     )
@@ -96,17 +100,17 @@ def test_models_stand_side_by_side(tokenguard: RunCommand, folder: Path) -> None
         assert mean["cost_nano_per_month"] == 20_000 * one["cost_nano"]
 
 
-def test_parts_are_told_apart(tokenguard: RunCommand, folder: Path) -> None:
+def test_parts_are_told_apart(command: Run, folder: Path) -> None:
     """Instructions, what was said before, the last turn, tools, and what frames them."""
-    ran = tokenguard("estimate", written(folder, CHAT), "--json")
+    ran = command("estimate", written(folder, CHAT), "--json")
     parts = report(ran)["requests"][0]["estimates"][0]["parts"]
     assert all(parts[name] > 0 for name in ("system", "history", "user", "tools", "framing"))
     assert (parts["schema"], parts["media"]) == (0, 0)
 
 
-def test_a_table_is_for_people(tokenguard: RunCommand, folder: Path) -> None:
+def test_a_table_is_for_people(command: Run, folder: Path) -> None:
     """Models as columns, parts and costs as rows, and what the numbers rest on."""
-    shown = tokenguard(
+    shown = command(
         *("estimate", written(folder, CHAT), "--models", "gpt-4.1,claude-opus-5-5"),
         *("--calls-per-month", "20000"),
     ).stdout
@@ -131,10 +135,10 @@ def test_a_table_is_for_people(tokenguard: RunCommand, folder: Path) -> None:
     ],
 )
 def test_the_format_is_told_by_the_shape(
-    tokenguard: RunCommand, folder: Path, body: dict[str, Any], dialect: str, output: int
+    command: Run, folder: Path, body: dict[str, Any], dialect: str, output: int
 ) -> None:
     """Every format that is billed by its texts, with the model that the request names."""
-    ran = tokenguard("estimate", written(folder, body), "--json")
+    ran = command("estimate", written(folder, body), "--json")
     assert (ran.returncode, ran.stderr) == (0, "")
     (request,) = report(ran)["requests"]
     (one,) = request["estimates"]
@@ -142,30 +146,30 @@ def test_the_format_is_told_by_the_shape(
     assert one["cost_nano"] > 0
 
 
-def test_output_tokens_take_the_place_of_the_cap(tokenguard: RunCommand, folder: Path) -> None:
+def test_output_tokens_take_the_place_of_the_cap(command: Run, folder: Path) -> None:
     """Answers are shorter than what they may be, and whoever knows how short can say it."""
-    ran = tokenguard("estimate", written(folder, CHAT), "--output-tokens", "120", "--json")
+    ran = command("estimate", written(folder, CHAT), "--output-tokens", "120", "--json")
     one = report(ran)["requests"][0]["estimates"][0]
     assert one["output_tokens"] == 120
     assert one["cost_nano"] == cost("gpt-4.1", one["input_tokens"]["tokens"], 120)
 
 
-def test_without_a_cap_the_output_is_not_guessed(tokenguard: RunCommand, folder: Path) -> None:
+def test_without_a_cap_the_output_is_not_guessed(command: Run, folder: Path) -> None:
     """Only the input is priced, and that is said."""
     body = {"model": "gpt-4.1", "messages": CHAT["messages"]}
     name = written(folder, body)
-    one = report(tokenguard("estimate", name, "--json"))["requests"][0]["estimates"][0]
+    one = report(command("estimate", name, "--json"))["requests"][0]["estimates"][0]
     assert (one["output_tokens"], one["output_nano"]) == (None, None)
     assert one["cost_nano"] == one["input_nano"] == cost("gpt-4.1", one["input_tokens"]["tokens"], 0)
-    shown = tokenguard("estimate", name).stdout
+    shown = command("estimate", name).stdout
     assert "no cap" in shown
     assert "--output-tokens" in shown
 
 
-def test_an_unknown_model_is_unpriced_and_never_free(tokenguard: RunCommand, folder: Path) -> None:
+def test_an_unknown_model_is_unpriced_and_never_free(command: Run, folder: Path) -> None:
     """It is said, with the names that look like it; its tokens are estimated all the same."""
     name = written(folder, CHAT)
-    ran = tokenguard("estimate", name, "--models", "gpt-4.1-minni,gpt-4.1", "--json")
+    ran = command("estimate", name, "--models", "gpt-4.1-minni,gpt-4.1", "--json")
     assert ran.returncode == 0
     unknown, known = report(ran)["requests"][0]["estimates"]
     assert (unknown["input_nano"], unknown["output_nano"], unknown["cost_nano"]) == (None, None, None)
@@ -174,24 +178,24 @@ def test_an_unknown_model_is_unpriced_and_never_free(tokenguard: RunCommand, fol
     assert report(ran)["mean"][0]["cost_nano"] is None
     assert "no price for 'gpt-4.1-minni'" in ran.stderr
     assert "Did you mean: gpt-4.1-mini" in ran.stderr
-    shown = tokenguard("estimate", name, "--models", "gpt-4.1-minni").stdout
+    shown = command("estimate", name, "--models", "gpt-4.1-minni").stdout
     assert shown.count("unpriced") == 4
     assert "$0" not in shown
 
 
-def test_prices_of_your_own_count(tokenguard: RunCommand, folder: Path) -> None:
+def test_prices_of_your_own_count(command: Run, folder: Path) -> None:
     """Negotiated rates and models that no list has."""
     (folder / "tokenguard.toml").write_text(
         '[[prices]]\nmodel = "house-model"\nprices = { input = "1", output = "2" }\n'
     )
-    ran = tokenguard("estimate", written(folder, CHAT), "--models", "house-model", "--json")
+    ran = command("estimate", written(folder, CHAT), "--models", "house-model", "--json")
     one = report(ran)["requests"][0]["estimates"][0]
     assert one["cost_nano"] == 1000 * one["input_tokens"]["tokens"] + 2000 * 800
 
 
-def test_of_several_requests_the_mean_is_shown(tokenguard: RunCommand, folder: Path) -> None:
+def test_of_several_requests_the_mean_is_shown(command: Run, folder: Path) -> None:
     """One on each line; per call, and for as many calls as there are a month."""
-    ran = tokenguard(
+    ran = command(
         *("estimate", lines(folder, CHAT, MESSAGES, RESPONSES), "--models", "gpt-4.1"),
         *("--output-tokens", "100", "--calls-per-month", "3", "--json"),
     )
@@ -202,18 +206,18 @@ def test_of_several_requests_the_mean_is_shown(tokenguard: RunCommand, folder: P
     assert [request["where"] for request in report(ran)["requests"]] == [
         f"requests.jsonl:{number}" for number in (1, 2, 3)
     ]
-    assert "3 requests: the mean" in tokenguard("estimate", "requests.jsonl").stdout
+    assert "3 requests: the mean" in command("estimate", "requests.jsonl").stdout
 
 
-def test_each_request_has_its_own_model_where_none_is_given(tokenguard: RunCommand, folder: Path) -> None:
+def test_each_request_has_its_own_model_where_none_is_given(command: Run, folder: Path) -> None:
     """Traffic as it is."""
-    ran = tokenguard("estimate", lines(folder, CHAT, MESSAGES), "--json")
+    ran = command("estimate", lines(folder, CHAT, MESSAGES), "--json")
     models = [request["estimates"][0]["model"] for request in report(ran)["requests"]]
     assert models == ["gpt-4.1", "claude-opus-5-5"]
     assert report(ran)["mean"][0]["model"] == "as named"
 
 
-def test_lines_of_batch_files_have_the_price_of_batches(tokenguard: RunCommand, folder: Path) -> None:
+def test_lines_of_batch_files_have_the_price_of_batches(command: Run, folder: Path) -> None:
     """Both providers' formats; another way of processing can be asked for."""
     name = lines(
         folder,
@@ -221,15 +225,15 @@ def test_lines_of_batch_files_have_the_price_of_batches(tokenguard: RunCommand, 
         {"custom_id": "2", "params": MESSAGES},
     )
     for options, tier in (((), "batch"), (("--service-tier", "standard"), None)):
-        for request in report(tokenguard("estimate", name, "--json", *options))["requests"]:
+        for request in report(command("estimate", name, "--json", *options))["requests"]:
             (one,) = request["estimates"]
             sent, made = one["input_tokens"]["tokens"], one["output_tokens"]
             assert request["service_tier"] == (tier or "standard")
             assert one["cost_nano"] == cost(one["model"], sent, made, tier)
-    assert tokenguard("estimate", name, "--service-tier", "cheap").returncode == 2
+    assert command("estimate", name, "--service-tier", "cheap").returncode == 2
 
 
-def test_what_is_no_request_is_told_with_its_line(tokenguard: RunCommand, folder: Path) -> None:
+def test_what_is_no_request_is_told_with_its_line(command: Run, folder: Path) -> None:
     """Broken lines, other JSON, requests for pictures: the rest is estimated, and the code is 1."""
     name = lines(
         folder,
@@ -240,7 +244,7 @@ def test_what_is_no_request_is_told_with_its_line(tokenguard: RunCommand, folder
         {"model": "gpt-image-1", "prompt": "A cat"},
         {"messages": CHAT["messages"]},
     )
-    ran = tokenguard("estimate", name, "none.json", "--json")
+    ran = command("estimate", name, "none.json", "--json")
     assert ran.returncode == 1
     assert [request["where"] for request in report(ran)["requests"]] == ["requests.jsonl:1"]
     assert [line.split(": ")[1] for line in ran.stderr.splitlines()] == [
@@ -255,26 +259,26 @@ def test_what_is_no_request_is_told_with_its_line(tokenguard: RunCommand, folder
     }
 
 
-def test_a_file_that_is_no_json_at_all_is_one_diagnostic(tokenguard: RunCommand, folder: Path) -> None:
+def test_a_file_that_is_no_json_at_all_is_one_diagnostic(command: Run, folder: Path) -> None:
     """Not one for every line of it."""
     (folder / "page.md").write_text("# A page\n\nIt has\nlines.\n")
-    ran = tokenguard("estimate", "page.md")
+    ran = command("estimate", "page.md")
     assert (ran.returncode, ran.stdout) == (1, "")
     assert len(ran.stderr.splitlines()) == 1
     assert ran.stderr.startswith("tokenguard: page.md:1: not JSON")
 
 
-def test_a_list_holds_requests_too(tokenguard: RunCommand, folder: Path) -> None:
+def test_a_list_holds_requests_too(command: Run, folder: Path) -> None:
     """A JSON array, on as many lines as it likes."""
     (folder / "all.json").write_text(json.dumps([CHAT, MESSAGES], indent=2))
-    places = [each["where"] for each in report(tokenguard("estimate", "all.json", "--json"))["requests"]]
+    places = [each["where"] for each in report(command("estimate", "all.json", "--json"))["requests"]]
     assert places == ["all.json[0]", "all.json[1]"]
 
 
-def test_what_the_provider_adds_is_named(tokenguard: RunCommand, folder: Path) -> None:
+def test_what_the_provider_adds_is_named(command: Run, folder: Path) -> None:
     """Earlier turns that it keeps, and tools that it describes, are not in the count, and that is said."""
     body = {**RESPONSES, "previous_response_id": "resp_1", "tools": [{"type": "web_search"}]}
-    shown = tokenguard("estimate", written(folder, body)).stdout
+    shown = command("estimate", written(folder, body)).stdout
     assert "not counted: previous_response_id" in shown
     assert "not counted: web_search" in shown
 
@@ -294,8 +298,32 @@ def test_a_request_comes_through_a_pipe(folder: Path) -> None:
     assert report(ran)["requests"][0]["estimates"][0]["model"] == "gpt-4.1"
 
 
-def test_no_model_is_wrong_usage(tokenguard: RunCommand, folder: Path) -> None:
+def test_no_model_is_wrong_usage(command: Run, folder: Path) -> None:
     """An empty list is a mistake, not a wish."""
-    ran = tokenguard("estimate", written(folder, CHAT), "--models", " , ")
+    ran = command("estimate", written(folder, CHAT), "--models", " , ")
     assert ran.returncode == 2
     assert "names no model" in ran.stderr
+
+
+def test_what_bills_taught_is_used(command: Run, folder: Path) -> None:
+    """A Claude that was called before is counted as it was billed, and the count says so."""
+    path = folder / "ledger.db"
+    name = written(folder, MESSAGES)
+    before = report(command("estimate", name, "--json"))["mean"][0]
+    assert MESSAGES_FORMAT.anatomy is not None
+    anatomy = MESSAGES_FORMAT.anatomy(MESSAGES)
+    with closing(SqliteLedger(path)) as ledger:
+        calibration = Calibration(ledger)
+        for _ in range(40):
+            calibration.observe("anthropic", "claude-opus-5-5", anatomy, 2 * before["input_tokens"])
+    after = report(command("estimate", name, "--json", TOKENGUARD_LEDGER=str(path)))["mean"][0]
+    assert (before["how"], after["how"]) == ("estimated", "calibrated")
+    assert after["input_tokens"] == pytest.approx(2 * before["input_tokens"], rel=0.1)
+
+
+def test_a_ledger_that_cannot_be_read_taught_nothing(command: Run, folder: Path) -> None:
+    """An estimate is made without it."""
+    (folder / "ledger.db").write_text("This is no database.")
+    ran = command("estimate", written(folder, MESSAGES), TOKENGUARD_LEDGER=str(folder / "ledger.db"))
+    assert ran.returncode == 0
+    assert "estimated" in ran.stdout

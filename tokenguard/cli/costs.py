@@ -7,9 +7,12 @@ from typing import Final, NamedTuple
 
 from tokenguard.anatomy import Anatomy
 from tokenguard.call import Meter, Usage
+from tokenguard.cli.report import ledger_file
 from tokenguard.dialects.shape import Request
+from tokenguard.ledger.learned import LearnedFrom
 from tokenguard.pricing import PriceBook
 from tokenguard.pricing.describe import endpoint_of
+from tokenguard.tokens.calibration import Calibration
 from tokenguard.tokens.request import Count, How, RequestCount, count_request
 
 STANDARD: Final = "standard"
@@ -86,10 +89,18 @@ class Estimate(NamedTuple):
         return None if self.input_nano is None else self.input_nano + (self.output_nano or 0)
 
 
-def estimate(asked: Asked, model: str, book: PriceBook, at_ns: int) -> Estimate:
-    """What a request comes to with a model, at the prices of a time in Unix nanoseconds."""
+def estimate(asked: Asked, model: str, book: PriceBook, learned: Calibration, at_ns: int) -> Estimate:
+    """What a request comes to with a model.
+
+    Args:
+        asked: The request.
+        model: The model.
+        book: The prices.
+        learned: What is known of how models count.
+        at_ns: When the prices are to hold, Unix nanoseconds.
+    """
     where = endpoint_of(book, model)
-    counted = count_request(asked.anatomy, model, where.provider)
+    counted = count_request(asked.anatomy, model, where.provider, learned.weights(where.provider, model))
     unpriced = Estimate(model, counted, asked.output, None, None)
     if book.lookup(where=where, model=model, at_ns=at_ns, service_tier=asked.tier) is None:
         return unpriced
@@ -108,6 +119,11 @@ def _input(anatomy: Anatomy, counted: RequestCount) -> dict[Meter, int]:
     sounds = any(part.kind == "audio" for message in anatomy.messages for part in message.parts)
     sound = counted.media if sounds else 0
     return {Meter.INPUT: counted.total.tokens - sound, Meter.AUDIO_INPUT: sound}
+
+
+def learned() -> Calibration:
+    """What the bills in the configured ledger taught of how models count."""
+    return Calibration(LearnedFrom(ledger_file(None)))
 
 
 _WORSE: Final[tuple[How, ...]] = ("exact", "calibrated", "estimated", "upper_bound")
@@ -130,6 +146,8 @@ def together(counts: Sequence[Count]) -> Count:
 def shown_how(count: Count) -> str:
     """How a number was come by, and by how much it may be off, as people read it."""
     words, error = count.how.replace("_", " "), count.error
-    if count.how == "exact" or not error:
+    if error is None:
+        return f"{words} ± ?"
+    if count.how == "exact":
         return words
     return f"{words} ± {error:.1%}" if error < 0.1 else f"{words} ± {error:.0%}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -11,12 +12,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from tokenguard.anatomy import Anatomy, Message, Part
-from tokenguard.cli.costs import shown_how, together
-from tokenguard.cli.screen import console
-from tokenguard.pricing import PriceBook
+from tokenguard.cli.costs import learned, shown_how, together
+from tokenguard.cli.options import AsJson
+from tokenguard.cli.prices import configured
+from tokenguard.cli.screen import console, print_json
 from tokenguard.pricing.describe import endpoint_of
-from tokenguard.tokens.request import Count, count_request
+from tokenguard.tokens.request import Count, count_text
 
 STDIN: Final = "-"
 
@@ -26,19 +27,20 @@ def count(
     model: Annotated[
         str, typer.Option(help="For which model. Default: those of OpenAI since GPT-4o.", show_default=False)
     ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Count the tokens of texts. Exits with 1 if a file could not be read; the others are counted."""
+    count_of = _counter(model)
     counted: list[Counted] = []
     failed: dict[str, str] = {}
     for name in files:
         try:
-            counted.append(_counted(name, read_text(name), model))
+            counted.append(_counted(name, read_text(name), count_of))
         except UnreadableError as error:
             failed[name] = str(error)
             print(f"tokenguard: {name}: {error}", file=sys.stderr)
     if as_json:
-        print(json.dumps(_report(counted, failed, model), indent=2))
+        print_json(_report(counted, failed, model))
     elif counted:
         console().print(_table(counted, model))
     if failed:
@@ -74,19 +76,21 @@ def read_text(name: str) -> str:
         raise UnreadableError(f"not a text in UTF-8 ({place})") from None
 
 
-def _counted(name: str, text: str, model: str) -> Counted:
+_USUAL: Final = "gpt-4o"
+"""The first model with the encoding of all OpenAI's models since."""
+
+
+def _counter(model: str) -> Callable[[str], Count]:
+    """Counts texts for a model."""
+    if not model:
+        return partial(count_text, model=_USUAL, provider="openai")
+    provider = endpoint_of(configured(), model).provider
+    return partial(count_text, model=model, provider=provider, weights=learned().weights(provider, model))
+
+
+def _counted(name: str, text: str, count_of: Callable[[str], Count]) -> Counted:
     lines = text.count("\n") + (not text.endswith("\n") and bool(text))
-    return Counted(name, count_text(text, model), len(text), lines)
-
-
-def count_text(text: str, model: str) -> Count:
-    """The tokens of a text by itself, with nothing around it."""
-    whole = count_request(
-        Anatomy((Message("user", ("input",), (Part("text", ("input",), text),), text),)),
-        model,
-        endpoint_of(PriceBook(), model).provider if model else "openai",
-    )
-    return whole.total._replace(tokens=whole.user, at_most=whole.total.at_most - whole.framing)
+    return Counted(name, count_of(text), len(text), lines)
 
 
 def _table(counted: list[Counted], model: str) -> Table:

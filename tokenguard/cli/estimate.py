@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from typing import Annotated, Any, Final, NamedTuple
@@ -11,14 +10,15 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from tokenguard import config
-from tokenguard.cli.costs import STANDARD, TIERS, Asked, Estimate, asked_of, shown_how, together
+from tokenguard.cli.costs import STANDARD, TIERS, Asked, Estimate, asked_of, learned, shown_how, together
 from tokenguard.cli.costs import estimate as estimated
+from tokenguard.cli.prices import configured
 from tokenguard.cli.requests import requests_in
-from tokenguard.cli.screen import console
+from tokenguard.cli.screen import console, print_json, print_lines
 from tokenguard.errors import ConfigError
 from tokenguard.pricing import PriceBook, format_usd
 from tokenguard.pricing.describe import similar
+from tokenguard.tokens.calibration import Calibration
 from tokenguard.tokens.request import Count
 
 PARTS: Final = ("system", "history", "user", "tools", "schema", "media", "framing")
@@ -70,11 +70,12 @@ def estimate(
     for where, why in failed.items():
         print(f"tokenguard: {where}: {why}", file=sys.stderr)
     if asked:
-        book = _configured()
-        columns = [_column(name, asked, book) for name in names or [AS_NAMED]]
+        book = configured()
+        known = learned()
+        columns = [_column(name, asked, book, known) for name in names or [AS_NAMED]]
         _tell_unpriced(columns, book)
         if as_json:
-            print(json.dumps(_report(asked, columns, failed, book, calls_per_month), indent=2))
+            print_json(_report(asked, columns, failed, book, calls_per_month))
         else:
             _print(asked, columns, book, calls_per_month)
     if failed:
@@ -96,11 +97,6 @@ def _names(models: str | None) -> list[str]:
 def _check_tier(tier: str | None) -> None:
     if tier not in (None, STANDARD, *TIERS):
         raise ConfigError(f"--service-tier {tier!r} is none of {STANDARD}, {', '.join(TIERS)}")
-
-
-def _configured() -> PriceBook:
-    said = config.guard_arguments(config.load())
-    return PriceBook(said.get("prices", ()), said.get("deployments", {}))
 
 
 class _Column(NamedTuple):
@@ -125,9 +121,9 @@ class _Column(NamedTuple):
         return None if None in numbers else round(sum(numbers) * calls / len(numbers))
 
 
-def _column(name: str, asked: list[Asked], book: PriceBook) -> _Column:
+def _column(name: str, asked: list[Asked], book: PriceBook, known: Calibration) -> _Column:
     at_ns = time.time_ns()
-    each = [estimated(request, name or request.model, book, at_ns) for request in asked]
+    each = [estimated(request, name or request.model, book, known, at_ns) for request in asked]
     models = {one.model for one in each}
     return _Column(models.pop() if len(models) == 1 else "as named", each)
 
@@ -144,8 +140,7 @@ def _tell_unpriced(columns: list[_Column], book: PriceBook) -> None:
 def _print(asked: list[Asked], columns: list[_Column], book: PriceBook, calls: int | None) -> None:
     screen = console()
     screen.print(_table(asked, columns, calls))
-    for note in _notes(asked, columns, book):
-        screen.print(note, markup=False, highlight=False)
+    print_lines(screen, _notes(asked, columns, book))
 
 
 def _table(asked: list[Asked], columns: list[_Column], calls: int | None) -> Table:
@@ -163,7 +158,7 @@ def _table(asked: list[Asked], columns: list[_Column], calls: int | None) -> Tab
     table.add_section()
     table.add_row("input tokens", *(f"{_mean_of(column):,}" for column in columns))
     table.add_row("counted", *(shown_how(column.input) for column in columns))
-    if any(column.input.at_most > column.input.tokens for column in columns):
+    if any(column.input.how != "exact" for column in columns):
         table.add_row("at most", *(f"{-(-column.input.at_most // len(asked)):,}" for column in columns))
     table.add_row("output tokens", *(_tokens_or_none(column.mean("output")) for column in columns))
     table.add_section()
@@ -173,7 +168,7 @@ def _table(asked: list[Asked], columns: list[_Column], calls: int | None) -> Tab
 
 
 def _mean_of(column: _Column) -> int:
-    return round(column.input.tokens / len(column.each))
+    return sum(column.tokens(part) for part in PARTS)  # what the rows above come to, rounded as they are
 
 
 def _tokens_or_none(tokens: int | None) -> str:

@@ -31,7 +31,7 @@ def prices(
     as_json: AsJson = False,
 ) -> None:
     """Show what a model costs, with your own prices from the configuration. Exits with 1 if it has none."""
-    book = _configured()
+    book = configured()
     rows = book.describe(model, provider=provider, at_ns=moment_ns(at) if at else time.time_ns())
     if not rows:
         _unknown(book, model, provider)
@@ -43,7 +43,8 @@ def prices(
         screen.print(_table(book, rows))
 
 
-def _configured() -> PriceBook:
+def configured() -> PriceBook:
+    """The prices of the configuration."""
     said = config.guard_arguments(config.load())
     return PriceBook(said.get("prices", ()), said.get("deployments", {}))
 
