@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import struct
 import subprocess
 import time
+from base64 import b64encode
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -281,6 +283,33 @@ def test_what_the_provider_adds_is_named(command: Run, folder: Path) -> None:
     shown = command("estimate", written(folder, body)).stdout
     assert "not counted: previous_response_id" in shown
     assert "not counted: web_search" in shown
+
+
+def test_pictures_are_counted_by_their_size(command: Run, folder: Path) -> None:
+    """The picture itself is in the request: nothing is fetched."""
+    name = written(folder, asking_of({"type": "image_url", "image_url": {"url": png(512, 512)}}))
+    parts = report(command("estimate", name, "--json"))["requests"][0]["estimates"][0]["parts"]
+    assert parts["media"] > 200
+    assert parts["user"] < 10
+
+
+def test_sound_is_not_priced_as_text(command: Run, folder: Path) -> None:
+    """It costs many times as much; with a model that has no price for it, the request has none."""
+    sound = b"RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00" + bytes(8000)
+    block = {"type": "input_audio", "input_audio": {"data": b64encode(sound).decode(), "format": "wav"}}
+    ran = command("estimate", written(folder, asking_of(block)), "--json")
+    assert report(ran)["mean"][0]["cost_nano"] is None
+
+
+def asking_of(block: dict[str, Any]) -> dict[str, Any]:
+    content = [{"type": "text", "text": "What is that?"}, block]
+    return {"model": "gpt-4.1", "max_tokens": 50, "messages": [{"role": "user", "content": content}]}
+
+
+def png(width: int, height: int) -> str:
+    """A data: URL with the head of a picture of that size."""
+    head = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + struct.pack(">II", width, height) + bytes(20)
+    return f"data:image/png;base64,{b64encode(head).decode()}"
 
 
 def test_a_request_comes_through_a_pipe(folder: Path) -> None:

@@ -146,8 +146,8 @@ def together(counts: Sequence[Count]) -> Count:
 def shown_how(count: Count) -> str:
     """How a number was come by, and by how much it may be off, as people read it."""
     words, error = count.how.replace("_", " "), count.error
+    if count.how in ("exact", "upper_bound"):
+        return words
     if error is None:
         return f"{words} ± ?"
-    if count.how == "exact":
-        return words
     return f"{words} ± {error:.1%}" if error < 0.1 else f"{words} ± {error:.0%}"
