@@ -77,7 +77,9 @@ def estimate(
         if as_json:
             print_json(_report(asked, columns, failed, book, calls_per_month))
         else:
-            _print(asked, columns, book, calls_per_month)
+            screen = console()
+            screen.print(_table(asked, columns, calls_per_month))
+            print_lines(screen, _notes(asked, columns, book, capped=output_tokens is None))
     if failed:
         raise typer.Exit(1)
 
@@ -137,12 +139,6 @@ def _tell_unpriced(columns: list[_Column], book: PriceBook) -> None:
         print(f"tokenguard: no price for {model!r} in {book.price_set}.{likely}", file=sys.stderr)
 
 
-def _print(asked: list[Asked], columns: list[_Column], book: PriceBook, calls: int | None) -> None:
-    screen = console()
-    screen.print(_table(asked, columns, calls))
-    print_lines(screen, _notes(asked, columns, book))
-
-
 def _table(asked: list[Asked], columns: list[_Column], calls: int | None) -> Table:
     several = f"{len(asked):,} requests: the mean"
     table = Table(
@@ -194,7 +190,7 @@ def _output_cost(column: _Column) -> str:
     return "no cap" if priced and column.mean("output") is None else format_usd(column.mean("output_nano"))
 
 
-def _notes(asked: list[Asked], columns: list[_Column], book: PriceBook) -> list[str]:
+def _notes(asked: list[Asked], columns: list[_Column], book: PriceBook, *, capped: bool) -> list[str]:
     """What the reader of the table has to know to trust it."""
     notes = []
     if any(request.output is None for request in asked):
@@ -202,7 +198,7 @@ def _notes(asked: list[Asked], columns: list[_Column], book: PriceBook) -> list[
             "A request without a cap on its output: only its input is in the cost of a call. "
             "Give --output-tokens."
         )
-    else:
+    elif capped and any(request.output for request in asked):
         notes.append("Output is at its cap: most answers are shorter.")
     unseen = dict.fromkeys(name for request in asked for name in request.anatomy.unseen)
     if unseen:
