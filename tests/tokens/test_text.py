@@ -34,6 +34,17 @@ def test_long_texts_are_counted_exactly_in_parts(encoding: str) -> None:
     assert text.count(long, MODELS[encoding]) == len(ranks.encoding(encoding).encode_ordinary(long))
 
 
+@settings(deadline=None, max_examples=300)
+@given(st.text(alphabet="aZé中 \n\r\t019+/=_-.'\u0301s", max_size=80) | st.text())
+@pytest.mark.parametrize("encoding", MODELS)
+def test_cuts_change_nothing(encoding: str, given_text: str) -> None:
+    """Wherever a text may be cut, the parts have the very tokens of the whole."""
+    encode = ranks.encoding(encoding).encode_ordinary
+    parts = text._parts(given_text, 1)
+    assert "".join(parts) == given_text
+    assert [token for part in parts for token in encode(part)] == encode(given_text)
+
+
 def test_special_tokens_are_text_like_any_other() -> None:
     """A prompt that quotes a special token is counted, not refused."""
     assert text.count("<|endoftext|>", "gpt-4o") == 7
@@ -45,6 +56,30 @@ def test_long_runs_are_counted_closely_and_quickly(run: str) -> None:
     given_text = run * (60_000 // len(run))
     exact = len(ranks.encoding("o200k_base").encode_ordinary(given_text))
     assert text.count(given_text, "gpt-4o") == pytest.approx(exact, rel=1e-3, abs=1)
+
+
+@pytest.mark.parametrize("given_text", ["a" * 100_000, "ab3+" * 1_100_000, "word " * 900_000, "中文" * 5000])
+def test_what_was_not_counted_is_bounded(given_text: str) -> None:
+    """Runs and what is beyond four million characters: the exact count is not above the bound, and close."""
+    found = text.measure(given_text, "o200k_base")
+    exact = sum(len(ranks.encoding("o200k_base").encode_ordinary(part)) for part in text._parts(given_text))
+    assert not found.exact
+    assert exact <= found.at_most
+    assert found.tokens == pytest.approx(exact, rel=1e-2)
+
+
+def test_runs_that_are_almost_too_long_are_no_trap() -> None:
+    """Many runs just below the limit are counted exactly, in a time that their number does not square."""
+    given_text = ("x" * 4096 + "1") * 200
+    found = text.measure(given_text, "o200k_base")
+    assert found.exact
+    assert found.tokens == len(ranks.encoding("o200k_base").encode_ordinary(given_text))
+
+
+def test_halves_of_surrogate_pairs_have_a_bound() -> None:
+    """JSON can have them, and UTF-8 cannot."""
+    assert text.n_bytes("\ud83d") == 3
+    assert text.measure("\ud83d" * 5000, "o200k_base").at_most == 15_000
 
 
 def test_a_million_spaces_do_not_end_the_process() -> None:

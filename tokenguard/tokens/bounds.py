@@ -20,9 +20,9 @@ def most(text: str) -> int:
     A token of a byte-level BPE is a byte at least, and so is one of SentencePiece, once the text is in the
     normal form that the model was trained in. Claude's tokenizers also write words in lower case, with tokens
     for where a word begins and ends and for its capitals, which in long words are parts of other tokens
-    (https://github.com/sanderland/ctok). So a text may have more tokens than bytes: ``ZQ4Z^Q`` has. On top of
-    its bytes this has a token for each capital, two for each sign, and for characters outside ASCII one and a
-    half each, and three where one of ASCII stands between them.
+    (https://github.com/sanderland/ctok). So a text may have more tokens than bytes, as ``5ZJ^Q?Y=ZZ`` has.
+    On top of its bytes this has a token for each capital, two for each sign, and for characters outside ASCII
+    one and a half each, and three where one of ASCII stands between them.
 
     For English it is about three times the number of tokens of a Claude; it is meant to hold for texts that
     were written to break it.

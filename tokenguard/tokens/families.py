@@ -249,7 +249,7 @@ _OPENAI: Final = (
     Family("GPT-4.1 mini", r"gpt-4\.1-mini", images=Patches(1.62, _SMALL)),
     Family("GPT-4.1 nano", r"gpt-4\.1-nano", images=Patches(2.46, _SMALL)),
     Family("GPT-4o, 4.1, 4.5", r"gpt-4o|gpt-4\.1|gpt-4\.5|chatgpt-4o|gpt-audio"),
-    _reasoning("o4-mini", r"o4-mini", Patches(1.72, _SMALL)),
+    _reasoning("o4-mini", r"o4-mini|codex-mini", Patches(1.72, _SMALL)),
     _reasoning("o1, o3", r"o[13](-|$)", Tiles(75, 150)),
     _reasoning("GPT-5 mini, nano", r"gpt-5(\.1)?-(codex-)?(mini|nano)", Patches(1.2, _SMALL)),
     _reasoning("GPT-5, 5.1", r"gpt-5(\.1)?(-|$)", Tiles(70, 140)),

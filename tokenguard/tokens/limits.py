@@ -73,4 +73,4 @@ def _shutdown(model: str) -> date | None:
 def _models() -> dict[str, Json]:
     data = files(__package__).joinpath("data", "limits.json").read_text("utf-8")
     models: dict[str, Json] = json.loads(data)["models"]
-    return models
+    return {dashed(name): known for name, known in models.items()}

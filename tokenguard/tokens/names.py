@@ -46,7 +46,7 @@ def dashed(name: str) -> str:
 
 @lru_cache(maxsize=4096)
 def spellings(model: str) -> tuple[str, ...]:
-    """The names to look a model up by, the most precise one first: with its date, if it has one; without it."""
+    """The names to look a model up by, the most precise one first: with its date, then without."""
     name = bare(model)
     names: list[str] = []
     for one in (name, dashed(name)):

@@ -19,10 +19,12 @@ _CL100K: Final = re.compile(r"gpt-4(?!o|\.)|gpt-3\.?5|text-embedding-|davinci-00
 _PART: Final = 65_536
 """Longer texts are counted in parts of about this many characters, to bound the memory of one count."""
 
-_CUT: Final = re.compile(r"(?<=\n)(?=[A-Za-z0-9])|(?<=\S)(?= [A-Za-z])|(?<=[0-9])(?=[A-Za-z])")
+_CUT: Final = re.compile(
+    r"(?<=\n)(?=[A-Za-z0-9])|(?<=\S)(?= [A-Za-z])|(?<=[0-9])(?=[A-Za-z])|(?<=[A-Za-z0-9])(?=[+/=_-][A-Za-z])"
+)
 """Where a text may be cut without changing its tokens. Both encodings split a text into pieces before they
 look for tokens, and in both no piece spans a line break that a letter or digit of ASCII follows, nor a place
-before a single blank and a letter, nor one between a digit and a letter."""
+before a single blank or sign that a letter follows, nor one between a digit and a letter."""
 
 _LONGEST: Final = 4 * 2**20
 """So many characters of a text are counted (about half a second), and the rest is taken to be like them. It
