@@ -35,7 +35,7 @@ def test_long_texts_are_counted_exactly_in_parts(encoding: str) -> None:
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.text(alphabet="aZé中 \n\r\t019+/=_-.'\u0301s", max_size=80) | st.text())
+@given(st.text(alphabet="aZé中のっ한я \n\r\t019+/=_-.'\u0301s", max_size=80) | st.text())
 @pytest.mark.parametrize("encoding", MODELS)
 def test_cuts_change_nothing(encoding: str, given_text: str) -> None:
     """Wherever a text may be cut, the parts have the very tokens of the whole."""
@@ -66,6 +66,14 @@ def test_what_was_not_counted_is_bounded(given_text: str) -> None:
     assert not found.exact
     assert exact <= found.at_most
     assert found.tokens == pytest.approx(exact, rel=1e-2)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 9000), st.integers(4097, 4200), st.sampled_from(["a", " ", "-", "的", "\u0301"]))
+def test_no_run_is_overlooked(before: int, length: int, letter: str) -> None:
+    """Wherever it begins, and however little it is too long."""
+    given_text = ("12 " * 3000)[:before] + "1" + letter * length + "1"
+    assert not text.measure(given_text, "o200k_base").exact
 
 
 def test_runs_that_are_almost_too_long_are_no_trap() -> None:

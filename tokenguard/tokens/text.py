@@ -19,12 +19,14 @@ _CL100K: Final = re.compile(r"gpt-4(?!o|\.)|gpt-3\.?5|text-embedding-|davinci-00
 _PART: Final = 65_536
 """Longer texts are counted in parts of about this many characters, to bound the memory of one count."""
 
+_LINE: Final = r"[A-Za-z0-9\u0410-\u044f\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fa5\uac00-\ud7a3]"
 _CUT: Final = re.compile(
-    r"(?<=\n)(?=[A-Za-z0-9])|(?<=\S)(?= [A-Za-z])|(?<=[0-9])(?=[A-Za-z])|(?<=[A-Za-z0-9])(?=[+/=_-][A-Za-z])"
+    rf"(?<=\n)(?={_LINE})|(?<=\S)(?= [A-Za-z])|(?<=[0-9])(?=[A-Za-z])|(?<=[A-Za-z0-9])(?=[+/=_-][A-Za-z])"
 )
 """Where a text may be cut without changing its tokens. Both encodings split a text into pieces before they
-look for tokens, and in both no piece spans a line break that a letter or digit of ASCII follows, nor a place
-before a single blank or sign that a letter follows, nor one between a digit and a letter."""
+look for tokens, and in both no piece spans a line break that a letter or digit follows, nor a place before a
+single blank or sign that a letter follows, nor one between a digit and a letter. Letters are here those of
+which no version of Unicode says otherwise."""
 
 _LONGEST: Final = 4 * 2**20
 """So many characters of a text are counted (about half a second), and the rest is taken to be like them. It
@@ -33,11 +35,17 @@ is a million tokens of English, the largest window that any model has."""
 _BLOCK: Final = 4096
 _WORDS: Final = r"[^\x00-@\[-`{-\xbf\u2000-\u2bff\u3000-\u303f\ufe30-\ufe6f\uff00-\uff20\s]"
 _SIGNS: Final = r"[!-/:-@\[-`{-~\xa1-\xbf\u2000-\u2bff\u3001-\u303f\ufe30-\ufe6f\uff00-\uff20]"
-_RUN: Final = re.compile("|".join(rf"(?<!{one}){one}{{{_BLOCK + 1},}}" for one in (_WORDS, r"\s", _SIGNS)))
+_CLASSES: Final = (_WORDS, r"\s", _SIGNS)
+_RUN: Final = re.compile("|".join(rf"(?<!{one}){one}{{{_BLOCK + 1},}}" for one in _CLASSES))
 """Unbroken runs of one class of characters: tiktoken splits these slowly, and a run of a million spaces
 overflows its stack (https://github.com/openai/tiktoken/issues/15). Letters are here all characters at which
 no piece of the split pattern ends, combining marks among them, of which Python has no class. A run is looked
 for where it begins only: else a text of many runs that are almost as long would take quadratic time."""
+
+_HALF: Final = _BLOCK // 2
+_STRETCH: Final = re.compile("|".join(f"{one}{{{_HALF}}}" for one in _CLASSES))
+"""Half a run: every run has one that begins at a multiple of its length, and most texts have none there,
+which is quickly seen. To look for runs themselves takes as long as to count."""
 
 
 class Measured(NamedTuple):
@@ -105,7 +113,7 @@ def n_bytes(text: str) -> int:
 def _long(text: str, encode: Callable[[str], list[int]]) -> Measured:
     tokens = at_most = start = 0
     head = text[:_LONGEST]
-    for run in _RUN.finditer(head):
+    for run in _RUN.finditer(head) if _has_stretches(head) else ():
         known = sum(len(encode(part)) for part in _parts(head[start : run.start()]))
         block = len(encode(head[run.start() : run.start() + _BLOCK]))
         tokens += known + round(block * (run.end() - run.start()) / _BLOCK)
@@ -117,6 +125,10 @@ def _long(text: str, encode: Callable[[str], list[int]]) -> Measured:
         tokens = round(tokens * len(text) / len(head))
         at_most += n_bytes(text[len(head) :])
     return Measured(tokens, at_most, exact=start == 0 and len(text) == len(head))
+
+
+def _has_stretches(text: str) -> bool:
+    return any(_STRETCH.match(text, start) for start in range(0, len(text), _HALF))
 
 
 def _parts(text: str, size: int = _PART) -> list[str]:
