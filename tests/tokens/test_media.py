@@ -101,6 +101,16 @@ def test_a_picture_is_remembered_by_its_head() -> None:
     assert counts == [255, 765, 255]
 
 
+def test_a_document_is_remembered_by_all_of_it() -> None:
+    """For all of it was counted."""
+    counts = []
+    for end in (b"word " * 20, b"a" * 100):
+        data = "data:text/plain;base64," + base64.b64encode(b"word " * 40_000 + end).decode()
+        file = {"type": "file", "file": {"file_data": data}}
+        counts.append(counted("chat", "gpt-4o", messages=[{"role": "user", "content": [file]}]).media)
+    assert counts[0] > counts[1]
+
+
 @given(st.text(max_size=200), st.integers(0, 220), st.sampled_from(["image", "audio", "file"]))
 def test_what_is_no_base64_is_nothing(data: str, start: int, kind: Kind) -> None:
     """Nothing raises, whatever stands there."""

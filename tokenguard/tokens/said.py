@@ -22,7 +22,8 @@ class Said(NamedTuple):
     """One message, counted.
 
     Attributes:
-        text: Its texts, with the arguments of calls and the answers of tools.
+        text: Its texts, with the arguments of calls and the answers of tools. Thoughts that are sent back are
+            counted, but a provider may leave some out.
         framed: Whether it is a message as such: it has something besides calls and answers.
         calls: How many tools it calls.
         named: Tokens of their names.
@@ -63,26 +64,29 @@ def _new(memo: Memo[Said], message: Message, family: Family) -> Said:
 
 def _digest(message: Message) -> bytes | None:
     for part in message.parts:
-        if part.media is not None:  # megabytes are not read again only to be recognized
+        if part.media is not None:  # megabytes of a picture are not read again only to be recognized
             return digest_of([message.role, message.name, *map(_short, message.parts)])
     return digest_of((message.role, message.raw))
 
 
 def _short(part: Part) -> tuple[object, ...]:
     media = part.media
-    head = (media.data[: media.start + HEAD], len(media.data), *media[1:]) if media else None
-    return part.kind, part.text, part.source, part.name, head
+    if media is None:
+        return part.kind, part.text, part.source, part.name
+    read = media.data if part.kind == "file" else media.data[: media.start + HEAD]
+    return part.kind, part.text, part.source, part.name, read, len(media.data), *media[1:]
 
 
 def _count(message: Message, family: Family) -> Said:
     text = papers = Length()
     media: list[Seen] = []
     for part in message.parts:
-        text = text.plus(length(part.text, family))
+        found = length(part.text, family)
+        text = text.plus(found._replace(exact=False) if part.source == "reasoning" else found)
         if part.kind not in ("text", "unseen"):
-            found = seen(part)
-            papers = papers.plus(length(found.text or "", family))
-            media.append(found._replace(text=found.text and ""))
+            item = seen(part)
+            papers = papers.plus(length(item.text or "", family)._replace(exact=False))
+            media.append(item._replace(text=item.text and ""))
     calls = [part for part in message.parts if part.source == "tool_call"]
     return Said(
         text,
