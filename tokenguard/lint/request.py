@@ -80,6 +80,7 @@ class Request:
         weights: What was learned of how the model counts.
         before: The last request of this kind; ``None`` where there is none, as for requests in files.
         complete: Whether the body is all there is. Of a call in source code, parts may not be known.
+        cached: Whether answers to such requests are kept by our own cache.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Request:
         *,
         weights: Weights | None = None,
         complete: bool = True,
+        cached: bool = False,
     ) -> None:
         self.body = body
         self.dialect = dialect
@@ -110,6 +112,7 @@ class Request:
         self.before = before
         self.weights = weights
         self.complete = complete
+        self.cached = cached
 
     @cached_property
     def count(self) -> RequestCount:
@@ -120,3 +123,32 @@ class Request:
     def characters(self) -> int:
         """The characters of all its texts: a character is 4 tokens at most, which often is enough to know."""
         return sum(len(part.text) for message in self.anatomy.messages for part in message.parts)
+
+    @cached_property
+    def marks(self) -> tuple[tuple[int, int], ...]:
+        """Which pieces say that the provider is to keep the prompt up to them, in the order of the prompt.
+
+        A pair is a message and a part of it; -1 and a tool, for tools stand before all messages.
+        """
+        tools = [(-1, i) for i, tool in enumerate(self.anatomy.tools) if tool.marked]
+        return (
+            *tools,
+            *[
+                (i, k)
+                for i, message in enumerate(self.anatomy.messages)
+                for k, part in enumerate(message.parts)
+                if part.marked
+            ],
+        )
+
+    @cached_property
+    def media(self) -> tuple[tuple[int, int], ...]:
+        """Which pieces are pictures, sounds or documents: pairs of a message and a part of it."""
+        return tuple(
+            [
+                (i, k)
+                for i, message in enumerate(self.anatomy.messages)
+                for k, part in enumerate(message.parts)
+                if part.media is not None
+            ]
+        )

@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from tokenguard.anatomy import Message
 from tokenguard.lint import personal, secrets
 from tokenguard.lint.finding import Edit, Finding, Fix, Severity
-from tokenguard.lint.rule import RequestRule, TextRule, text_rule
+from tokenguard.lint.remembered import Remembered
+from tokenguard.lint.request import Request
+from tokenguard.lint.rule import RequestRule, TextRule, request_rule, text_rule
 from tokenguard.lint.text import Text
 
 
@@ -149,15 +152,15 @@ def contact_data(text: Text) -> Iterator[Finding]:
 
 
 _SAID_BY_USERS: Final = re.compile(
-    r"(?<![$\w{])(?:\{\{-?\s*|\$?\{)"
-    r"(?:user[._]?(?:input|message|query|question|prompt|text|request)|(?:customer|human)[._]?(?:input|message|query)|"
-    r"query|question|human_input|userInput|userMessage|userQuery|input_text)"
-    r"(?:\s*\|[^{}\n]{0,40})?\s*-?(?:\}\}|\})(?!\})"
+    r"(?<![$\w{])(?:\{\{-?[ ]*|\$?\{)"
+    r"(?:(?:user|customer|human)[._]?(?:input|message|query|question|prompt|text|request)|query|question)"
+    r"(?:[ ]*\|[^{}\n]{0,40})?[ ]*-?(?:\}\}|\})(?!\})",
+    re.IGNORECASE,
 )
 
 
-@text_rule("TG605", "user-text-in-system-prompt")
-def user_text_in_system_prompt(text: Text) -> Iterator[Finding]:
+@request_rule("TG605", "user-text-in-system-prompt")
+def user_text_in_system_prompt(request: Request) -> Iterator[Finding]:
     """A template that puts what a user says into the system prompt.
 
     ## What it does
@@ -183,10 +186,31 @@ def user_text_in_system_prompt(text: Text) -> Iterator[Finding]:
     ## Fix safety
     There is no fix: only you know what the rest of the prompt says about it.
     """
-    if text.role != "system" or "{" not in text.text:
-        return
-    for match in _SAID_BY_USERS.finditer(text.text):
-        yield Finding("what a user says is put into the system prompt here", (), *match.span())
+    if not (request.complete or len(request.facts) > 1 or _HAS_INSTRUCTIONS & request.body.keys()):
+        return  # a prompt in a file, of which nobody knows what message it becomes
+    for facts, message in zip(request.facts, request.anatomy.messages, strict=True):
+        if message.role != "system":
+            return
+        for k, start, end in _users_words(facts.digest, message):
+            path = message.parts[k].path
+            yield Finding("what a user says is put into the system prompt here", path, start, end)
+
+
+_HAS_INSTRUCTIONS: Final = frozenset(("system", "instructions"))
+
+
+def _places_of_users_words(message: Message) -> tuple[tuple[int, int, int], ...]:
+    return tuple(
+        [
+            (k, *match.span())
+            for k, part in enumerate(message.parts)
+            if "{" in part.text
+            for match in _SAID_BY_USERS.finditer(part.text)
+        ]
+    )
+
+
+_users_words: Final = Remembered(_places_of_users_words)
 
 
 def _finding(what: str, start: int, end: int) -> Finding:
@@ -200,6 +224,5 @@ TEXT_RULES: Final[tuple[TextRule, ...]] = (
     possible_secret,
     payment_data,
     contact_data,
-    user_text_in_system_prompt,
 )
-REQUEST_RULES: Final[tuple[RequestRule, ...]] = ()
+REQUEST_RULES: Final[tuple[RequestRule, ...]] = (user_text_in_system_prompt,)
