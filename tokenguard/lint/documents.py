@@ -1,4 +1,4 @@
-"""Tell whether a PDF is text that could be sent as text: without a library, from as much of it as it takes."""
+"""Tell whether a PDF is text that could be sent as text, from as much of it as that takes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 _MOST: Final = 1_400_000
@@ -18,7 +19,7 @@ _STREAM: Final = 65_536
 _IMAGE: Final = re.compile(rb"/Subtype\s*/Image\b")
 _BEGIN: Final = re.compile(rb"\bstream\r?\n")
 _SHOWS_TEXT: Final = re.compile(rb"[\])>]\s*T[Jj]\b")
-"""The operators of a page that show text: a string, or an array of them, and Tj or TJ (ISO 32000-1, 9.4.3)."""
+"""The operators of a page that show a text, or an array of them (ISO 32000-1, 9.4.3)."""
 
 _LEAST_SHOWN: Final = 10
 
@@ -51,8 +52,13 @@ def _streams(pdf: bytes) -> Iterator[bytes]:
     for n, begin in enumerate(_BEGIN.finditer(pdf)):
         if n >= _STREAMS:
             return
-        packed = pdf[begin.end() : begin.end() + _STREAM]
-        try:
-            yield zlib.decompressobj().decompress(packed, _STREAM)
-        except zlib.error:
-            yield packed[: max(packed.find(b"endstream"), 0)]
+        yield _unpacked(pdf[begin.end() : begin.end() + _STREAM])
+
+
+def _unpacked(data: bytes) -> bytes:
+    for packed in (data, data[: max(data.find(b"~>"), 0)]):  # as it is, or in ASCII85
+        with suppress(zlib.error, ValueError):
+            return zlib.decompressobj().decompress(
+                packed if packed is data else base64.a85decode(packed), _STREAM
+            )
+    return data[: max(data.find(b"endstream"), 0)]

@@ -9,8 +9,21 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tokenguard.lint.rule import RequestRule, Rule, TextRule
-from tokenguard.lint.rules import waste
+from tokenguard.lint.rules import cache, marks, media, output, parameters, safety, waste, wording
 
-TEXT_RULES: Final[tuple[TextRule, ...]] = (*waste.TEXT_RULES,)
-REQUEST_RULES: Final[tuple[RequestRule, ...]] = (*waste.REQUEST_RULES,)
+TEXT_RULES: Final[tuple[TextRule, ...]] = (
+    *waste.TEXT_RULES,
+    *wording.TEXT_RULES,
+    *safety.TEXT_RULES,
+)
+REQUEST_RULES: Final[tuple[RequestRule, ...]] = (
+    *waste.REQUEST_RULES,
+    *cache.REQUEST_RULES,
+    *marks.REQUEST_RULES,
+    *output.REQUEST_RULES,
+    *parameters.REQUEST_RULES,
+    *wording.REQUEST_RULES,
+    *media.REQUEST_RULES,
+    *safety.REQUEST_RULES,
+)
 RULES: Final[tuple[Rule[Any], ...]] = tuple(sorted((*TEXT_RULES, *REQUEST_RULES), key=lambda rule: rule.code))

@@ -2,7 +2,7 @@
 
 The beginning of a prompt that the provider saw minutes ago costs a tenth of the price with OpenAI and
 Anthropic (a twentieth with some models), as long as not a byte of it differs. Breaking these rules costs no
-tokens but their price: the findings say of how many it is paid in full. Rules on marks are in ``marks.py``.
+tokens but their price: the findings say of how many it is paid in full. Breakpoints are in ``marks.py``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from tokenguard.lint.finding import Edit, Finding, Fix, Severity
 from tokenguard.lint.remembered import Remembered
 from tokenguard.lint.request import Request
 from tokenguard.lint.rule import RequestRule, request_rule
-from tokenguard.lint.rules import marks
 from tokenguard.lint.volatile import Volatile, input_placeholder
 
 _WORTH_MOVING: Final = 2000
@@ -270,5 +269,4 @@ REQUEST_RULES: Final[tuple[RequestRule, ...]] = (
     prefix_changed,
     tools_changed,
     static_after_input,
-    *marks.REQUEST_RULES,
 )

@@ -104,12 +104,12 @@ def payment_data(text: Text) -> Iterator[Finding]:
 
     ## Example
     ```text
-    The customer wants to pay with card 5412 7512 3412 3456 from now on.
+    The customer wants to pay with card 5412 7512 3412 3452 from now on.
     ```
 
     ## Use instead
     ```text
-    The customer wants to pay with the card that ends in 3456 from now on.
+    The customer wants to pay with the card that ends in 3452 from now on.
     ```
 
     ## Fix safety
