@@ -187,7 +187,9 @@ def tool(name: str, *, turned: bool = False) -> dict[str, Any]:
 def test_tools_in_another_order() -> None:
     """Sorting them is offered."""
     first = chat(("user", "Hello"), tools=[tool("search"), tool("fetch"), tool("answer")])
-    second = chat(("user", "Hello"), ("assistant", "Yes?"), tools=[tool("fetch"), tool("search"), tool("answer")])
+    second = chat(
+        ("user", "Hello"), ("assistant", "Yes?"), tools=[tool("fetch"), tool("search"), tool("answer")]
+    )
     (found,) = in_chat(cache.tools_changed, second, before=before(first))
     assert "another order" in found.message
     assert found.path == ("tools",)
@@ -219,9 +221,15 @@ def test_other_tools_in_the_same_conversation() -> None:
 def test_rules_after_the_document() -> None:
     """A template with its long part after what is new; short ones, and real calls, are passed by."""
     text = f"Here is a contract: {{{{ document }}}}\n{LONG}"
-    (found,) = in_chat(cache.static_after_input, {"messages": [{"role": "system", "content": text}]}, complete=False)
+    (found,) = in_chat(
+        cache.static_after_input, {"messages": [{"role": "system", "content": text}]}, complete=False
+    )
     assert said([found], text) == ["{{ document }}"]
-    for other in (f"{LONG}\nHere is a contract: {{document}}", "Of {document}, say what it is.", f"As {{name}}: {LONG}"):
+    for other in (
+        f"{LONG}\nHere is a contract: {{document}}",
+        "Of {document}, say what it is.",
+        f"As {{name}}: {LONG}",
+    ):
         body = {"messages": [{"role": "system", "content": other}]}
         assert in_chat(cache.static_after_input, body, complete=False) == []
     assert in_chat(cache.static_after_input, chat(("user", text))) == []
@@ -267,7 +275,9 @@ def test_a_breakpoint_on_what_is_asked() -> None:
     assert found.path[:2] == ("messages", 0)
     well = {**second, "system": [block(LONG, marked=True)]}
     assert in_claude(marks.breakpoint_after_input, well, before=before(first, MESSAGES)) == []
-    grown = claude(("user", "Ticket 1"), ("assistant", "Done."), ("user", [block("And?", marked=True)]), system=LONG)
+    grown = claude(
+        ("user", "Ticket 1"), ("assistant", "Done."), ("user", [block("And?", marked=True)]), system=LONG
+    )
     assert in_claude(marks.breakpoint_after_input, grown, before=before(first, MESSAGES)) == []
 
 
@@ -316,7 +326,9 @@ def test_what_is_marked_or_short_needs_no_breakpoint() -> None:
     assert in_claude(marks.no_breakpoint, marked, limits=OF_SONNET) == []
     whole = claude(("user", "Hello"), system=prose(2500), cache_control=EPHEMERAL)
     assert in_claude(marks.no_breakpoint, whole, limits=OF_SONNET) == []
-    assert in_claude(marks.no_breakpoint, claude(("user", "Hello"), system="Be brief."), limits=OF_SONNET) == []
+    assert (
+        in_claude(marks.no_breakpoint, claude(("user", "Hello"), system="Be brief."), limits=OF_SONNET) == []
+    )
     assert in_chat(marks.no_breakpoint, chat(("system", prose(2500)), ("user", "Hello"))) == []
     part = claude(("user", "Hello"), system=prose(2500))
     assert in_claude(marks.no_breakpoint, part, limits=OF_SONNET, complete=False) == []

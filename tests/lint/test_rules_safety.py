@@ -49,12 +49,18 @@ SECRETS = {
     "a Databricks token": "dapi" + drawn(32, HEX),
     "an Azure storage key": "AccountKey=" + drawn(86) + "==",
     "a signed token (JWT)": token({"sub": "83912", "iat": 1_795_000_000}),
-    "a private key": "-----BEGIN PRIVATE KEY-----\n" + drawn(64) + "\n" + drawn(64) + "\n-----END PRIVATE KEY-----",
+    "a private key": "-----BEGIN PRIVATE KEY-----\n"
+    + drawn(64)
+    + "\n"
+    + drawn(64)
+    + "\n-----END PRIVATE KEY-----",
 }
 
 
 @pytest.mark.parametrize("kind", SECRETS)
-@pytest.mark.parametrize("text", ["Use {} for that.", "API_KEY={}\n", '{{"key": "{}", "region": "eu"}}', "{}"])
+@pytest.mark.parametrize(
+    "text", ["Use {} for that.", "API_KEY={}\n", '{{"key": "{}", "region": "eu"}}', "{}"]
+)
 def test_a_credential_is_found_wherever_it_stands(kind: str, text: str) -> None:
     """In prose, in a configuration, in JSON, alone; and said by its kind alone."""
     secret = SECRETS[kind]
@@ -87,7 +93,8 @@ def test_no_finding_has_the_credential_in_it() -> None:
         "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MD"
         "IyfQ.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
         "A PEM file begins with -----BEGIN PRIVATE KEY----- and a certificate with -----BEGIN CERTIFICATE-----",
-        "The commit is 3f786850e387550fdab836ed7e6dc881de23001b, the checksum sha256-" + "47DEQpj8HBSa+/TImW+5JCeuQeRk",
+        "The commit is 3f786850e387550fdab836ed7e6dc881de23001b, the checksum sha256-"
+        + "47DEQpj8HBSa+/TImW+5JCeuQeRk",
         "https://example.com/assets/index-4f0b8c1e9d7a6b5c4d3e2f1a0b9c8d7e.js",
         "risk-adjusted-returns-and-task-management-in-disk-based-systems",
         "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg",
@@ -171,7 +178,9 @@ def test_ways_to_reach_a_person_are_found_when_asked_for() -> None:
     assert found == ["maria.keller@kellerbau.de", "+49 171 8829104"]
 
 
-@pytest.mark.parametrize("placeholder", ["{user_input}", "{{ question }}", "${query}", "{{user.message | trim}}"])
+@pytest.mark.parametrize(
+    "placeholder", ["{user_input}", "{{ question }}", "${query}", "{{user.message | trim}}"]
+)
 def test_what_users_say_does_not_belong_into_instructions(placeholder: str) -> None:
     """In the system prompt, whatever the format calls it; elsewhere it does no harm."""
     text = f"You are a travel agent. Answer this: {placeholder}"

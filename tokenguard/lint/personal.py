@@ -71,8 +71,9 @@ _DOMAIN: Final = re.compile(r"@(?:[A-Za-z0-9-]{1,63}\.){1,4}[A-Za-z]{2,24}(?![\w
 _NOBODY: Final = re.compile(
     r"(?:no-?reply|info|support|help|contact|sales|hello|admin|office|team|press|billing|privacy|security|"
     r"legal|jobs|careers|feedback|service|webmaster|postmaster|abuse|git|user|username|email|name|you|your.*|"
-    r"someone|foo|bar|test|john|jane|(?:john|jane)[._-]?(?:doe|smith))@|@(?:[\w-]+\.)*(?:example|test|invalid|"
-    r"localhost|company|domain|acme|email|yourdomain|yourcompany|mail)\.|\.(?:example|test|invalid|local)$",
+    r"someone|foo|bar|test|x+|john|jane|(?:john|jane)[._-]?(?:doe|smith))@|@(?:[\w-]+\.)*(?:example|test|invalid|"
+    r"localhost|company|mycompany|domain|acme|email|yourdomain|yourcompany|mail)\.|\.(?:example|test|invalid|local|"
+    r"jpe?g|png|gif|svg|webp|css|js|py|md)$",
     re.IGNORECASE | re.ASCII,
 )
 _PHONE: Final = re.compile(r"\+[1-9]\d{0,2}(?:[ .()/-]{0,2}\d){7,12}(?![\d])", re.ASCII)
@@ -115,7 +116,7 @@ def luhn(number: str) -> bool:
 
 def _is_card(match: re.Match[str]) -> bool:
     number = re.sub(r"\D", "", match[0])
-    if not _ISSUED.fullmatch(number) or number in _TEST_CARDS or not luhn(number):
+    if not _ISSUED.fullmatch(number) or number in _TEST_CARDS or "00000" in number or not luhn(number):
         return False
     grouped = bool(match[1])
     return grouped or bool(_CARD_WORD.search(match.string, max(0, match.start() - _NEAR), match.start()))

@@ -69,11 +69,15 @@ _ID_NAME: Final = re.compile(
     re.I,
 )
 _INPUT_NAME: Final = re.compile(
-    r"(?:\w+\.)?(?:user_?|input_?|source_?)?"
+    r"(?:user_?|input_?|source_?)?"
     r"(?:input|question|query|message|text|prompt|request|documents?|context|article|passages?|transcript|"
     r"conversation|chat_history|history|email|diff|code|content)",
     re.I,
 )
+_SPEAKS: Final = re.compile(r"[`(\[]|[^\s\w>#*_:\"'.?!,;-]|=")
+"""Before a placeholder in its line: code, not prose or a tag."""
+
+_ENDS: Final = " \t\"'`*_."
 _OF_DAY: Final = re.compile(r"%[YmdBbAajy]")
 _OF_CLOCK: Final = re.compile(r"%[HIMScXsfT]")
 
@@ -110,9 +114,16 @@ def placeholder(text: str, *, template: bool) -> Volatile | None:
 def input_placeholder(text: str) -> Volatile | None:
     """The first placeholder of a template that stands for what a call is about: a question, a document."""
     for found, _ in _placeholders(text):
-        if _INPUT_NAME.fullmatch(found.what) and not in_code(text, found.start):
+        if _INPUT_NAME.fullmatch(found.what) and text[found.start] == "{" and _is_filled_in(text, found):
             return found
     return None
+
+
+def _is_filled_in(text: str, found: Volatile) -> bool:
+    """Whether a text stands in a place: what is in code, or in the middle of a line, speaks of one instead."""
+    start = text.rfind("\n", 0, found.start) + 1
+    rest = text[found.end : found.end + 40].split("\n", 1)[0]
+    return not _SPEAKS.search(text, start, found.start) and not rest.strip(_ENDS) and not in_code(text, start)
 
 
 def _placeholders(text: str) -> Iterator[tuple[Volatile, str]]:
@@ -123,8 +134,10 @@ def _placeholders(text: str) -> Iterator[tuple[Volatile, str]]:
 
 
 def in_code(text: str, at: int) -> bool:
-    """Whether a place is within fenced code, where it is an example of something."""
-    return text.count("```", 0, at) % 2 == 1
+    """Whether a place is within code, fenced or in its line, where it is an example of something."""
+    if text.count("```", 0, at) % 2 == 1:
+        return True
+    return text.count("`", text.rfind("\n", 0, at) + 1, at) % 2 == 1
 
 
 def _first(text: str, shape: Shape, said: re.Pattern[str]) -> Volatile | None:

@@ -67,9 +67,9 @@ def volatile_prefix(request: Request) -> Iterator[Finding]:
         if found is None:
             continue
         part, value = messages[i].parts[found[0]], found[1]
-        after = len(part.text) - value.end
-        lost = after + beginnings.characters(messages[i + 1 : _last_turn(messages)])
-        if after >= _WORTH_MOVING if not request.complete else lost >= beginnings.least(request) * PER_TOKEN:
+        lost = len(part.text) - value.end + beginnings.characters(messages[i + 1 : _last_turn(messages)])
+        enough = _is_worth_moving(part.text, value) if not request.complete else _is_lost(request, lost)
+        if enough:
             yield Finding(
                 f"{value.what} is new on every call, and stands before about {lost // PER_TOKEN:,} tokens "
                 "that the provider's cache then never has",
@@ -120,7 +120,7 @@ def prefix_changed(request: Request) -> Iterator[Finding]:
     messages = request.anatomy.messages
     again = [messages[i] for i in range(same + 1, len(facts)) if facts[i].digest in rest]
     lost = beginnings.characters(tuple(again))
-    if lost >= beginnings.least(request) * PER_TOKEN:
+    if _is_lost(request, lost):
         yield Finding(
             f"this is not what it was on the last call, and stands before about {lost // PER_TOKEN:,} tokens "
             "that are: the provider's cache does not have them",
@@ -193,7 +193,8 @@ def static_after_input(request: Request) -> Iterator[Finding]:
 
     ## What it does
     Looks in prompts in files for the first placeholder of a question, document or history (`{question}`,
-    `{{ context }}`), with at least 1,024 tokens of text after it.
+    `{{ context }}`) on a line of its own or at the end of one, with 500 tokens of text after it, in prompts
+    of 1,024 tokens or more.
 
     ## Why is this bad?
     Providers keep the beginning of a prompt, up to the first byte that differs. The instructions after it
@@ -219,11 +220,11 @@ def static_after_input(request: Request) -> Iterator[Finding]:
         return
     for message in request.anatomy.messages:
         for part in message.parts:
-            found = input_placeholder(part.text) if len(part.text) > LEAST * PER_TOKEN else None
+            found = input_placeholder(part.text) if part.text else None
             if found is None:
                 continue
-            after = len(part.text) - found.end
-            if after >= LEAST * PER_TOKEN:
+            if _is_worth_moving(part.text, found):
+                after = len(part.text) - found.end
                 yield Finding(
                     f"about {after // PER_TOKEN:,} tokens of text stand after this, which is new on every "
                     "call: the provider's cache never has them",
@@ -237,6 +238,16 @@ def static_after_input(request: Request) -> Iterator[Finding]:
 _canonical: Final = Remembered[Tool, int](
     lambda tool: hash(json.dumps(tool.raw, sort_keys=True, default=str))
 )
+
+
+def _is_worth_moving(text: str, value: Volatile) -> bool:
+    """Whether enough of a template stands after a value, and it is long enough to be kept at all."""
+    return len(text) - value.end >= _WORTH_MOVING and len(text) >= LEAST * PER_TOKEN
+
+
+def _is_lost(request: Request, characters: int) -> bool:
+    """Whether so much could be kept, if nothing before it were new."""
+    return characters >= beginnings.least(request) * PER_TOKEN
 
 
 def _last_turn(messages: tuple[Message, ...]) -> int:

@@ -291,7 +291,7 @@ def _cap_name(request: Request) -> str | None:
 
 
 def _refuses_max_tokens(request: Request) -> bool:
-    return request.provider in _OPENAI and request.limits.reasons is True
+    return request.provider in _OPENAI and "max_tokens" in (request.limits.refuses or ())
 
 
 def _thinking(request: Request) -> Json:

@@ -52,7 +52,7 @@ def refused_parameter(request: Request) -> Iterator[Finding]:
     ## Fix safety
     Leaving it out is safe: with it, the call fails.
     """
-    refused = request.limits.refuses
+    refused = request.limits.refuses or frozenset()
     if request.dialect == MESSAGES and _thinks(request):
         refused = refused.union(_NOT_WHILE_THINKING)
     elif effort(request) == "none":
@@ -96,7 +96,7 @@ def sampled_though_cached(request: Request) -> Iterator[Finding]:
     `Cache(mode="always")` keeps such answers too, and `Cache(mode="off")` none.
     """
     body = request.body
-    if not request.cached or body.get("seed") is not None or "temperature" in request.limits.refuses:
+    if not request.cached or body.get("seed") is not None or "temperature" in (request.limits.refuses or ()):
         return
     temperature = request.asked.temperature
     if temperature == 0 or request.anatomy.unseen:
@@ -162,9 +162,9 @@ def retiring_model(request: Request) -> Iterator[Finding]:
     ## Fix safety
     There is no fix: another model answers otherwise. Compare the two first.
     """
-    day = request.limits.retires
+    day = request.limits.shutdown
     if day is not None:
-        yield Finding(f"{request.asked.model} is shut down on {day}", ("model",))
+        yield Finding(f"{request.asked.model} is shut down on {day.isoformat()}", ("model",))
 
 
 def _thinks(request: Request) -> bool:

@@ -16,7 +16,8 @@ from tokenguard.lint.text import Text
 
 _STEPS: Final = re.compile(
     r"(?:let'?s |please |you (?:should|must) )?\b(?:think|reason)(?:ing)?\b[^.\n!?]{0,40}?"
-    r"\bstep[ -]by[ -]step\b|\btake a deep breath\b|\b(?:use|using|show) (?:your )?chain[ -]of[ -]thought\b",
+    r"\bstep[ -]by[ -]step\b|\b(?:use|using|show) (?:your )?chain[ -]of[ -]thought\b"
+    r"|\btake a deep breath and (?:think|work|consider|solve)\b",
     re.IGNORECASE,
 )
 _OF_STEPS: Final = ("step by step", "step-by-step", "deep breath", "chain of thought", "chain-of-thought")
@@ -36,30 +37,30 @@ _NUMBER: Final = r"(\d{1,5}|one|two|three|four|five|six|ten)"
 _UNIT: Final = r"(word|sentence|paragraph|character|bullet point|line|item)s?\b"
 _AT_MOST: Final = re.compile(
     r"\b(?:at most|not? more than|up to|maximum(?: of)?|max\.?|within|under|fewer than|less than|in exactly)"
-    rf" {_NUMBER}[ -]{_UNIT}",
-    re.IGNORECASE,
+    rf" {_NUMBER}[ -]{_UNIT}"
 )
-_AT_LEAST: Final = re.compile(
-    rf"\b(?:at least|no (?:fewer|less) than|minimum(?: of)?|more than|over) {_NUMBER}[ -]{_UNIT}",
-    re.IGNORECASE,
-)
+_LOWER_LIMITS: Final = ("at least ", "no fewer than ", "no less than ", "minimum ")
+_AT_LEAST: Final = re.compile(rf"\b(?:at least|no (?:fewer|less) than|minimum(?: of)?) {_NUMBER}[ -]{_UNIT}")
 _WORDS: Final = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "ten": 10}
 
 _OPPOSITES: Final = tuple(
-    (re.compile(one, re.IGNORECASE), re.compile(other, re.IGNORECASE), what)
-    for one, other, what in (
+    (words, re.compile(one), re.compile(other), what)
+    for words, one, other, what in (
         (
+            ("json", "markdown"),
             r"\b(?:only|nothing but|just) (?:a |with |in |valid )*json\b|\bjson (?:object |array )?only\b",
             r"\b(?:use|in|with) (?:github )?markdown (?:for|to|headings|tables?|lists?|format)"
             r"|\bformat (?:your )?(?:answer|response|output) (?:as|in|using) markdown",
             "JSON alone, and Markdown",
         ),
         (
+            ("use markdown",),
             r"\b(?:plain text only|no markdown|(?:don't|do not|never) use markdown)\b",
-            r"(?<!not )(?<!n't )(?<!never )\b(?:use|using) markdown\b",
+            r"(?<!not )(?<!n't )(?<!never )\buse markdown\b",
             "no Markdown, and Markdown",
         ),
         (
+            ("word",),
             r"\b(?:only|with|in) (?:a |one )?single word\b|\b(?:one|single)[- ]word answer",
             r"\bexplain (?:your|the) (?:reasoning|answer|decision)\b|\bgive (?:your |detailed )*reasons?\b",
             "one word, and reasons",
@@ -134,21 +135,20 @@ def contradiction(text: Text) -> Iterator[Finding]:
     ## Options
     `extend-select = ["TG412"]` turns it on.
     """
-    if text.role != "system":
+    lower = text.text.lower()
+    if text.role != "system" or len(lower) != len(text.text):  # a few letters become two
         return
-    most = {match[2].lower(): (_number(match[1]), match) for match in _AT_MOST.finditer(text.text)}
-    for match in _AT_LEAST.finditer(text.text):
-        limit = most.get(match[2].lower())
-        if limit is not None and _number(match[1]) > limit[0]:
-            yield Finding(
-                f"at least {match[1]} {match[2]}s here, and at most {limit[1][1]} in another place",
-                (),
-                *match.span(),
-            )
-    for one, other, what in _OPPOSITES:
-        first, second = one.search(text.text), other.search(text.text)
-        if first and second:
-            yield Finding(f"{what}: both are asked for", (), *second.span())
+    if any(map(lower.__contains__, _LOWER_LIMITS)):
+        most = {match[2]: (_number(match[1]), match[0]) for match in _AT_MOST.finditer(lower)}
+        for match in _AT_LEAST.finditer(lower) if most else ():
+            limit, said = most.get(match[2], (_number(match[1]), ""))
+            if _number(match[1]) > limit:
+                yield Finding(f"{match[0]} here, and {said} in another place", (), *match.span())
+    for words, one, other, what in _OPPOSITES:
+        if all(map(lower.__contains__, words)):
+            first, second = one.search(lower), other.search(lower)
+            if first and second:
+                yield Finding(f"{what}: both are asked for", (), *second.span())
 
 
 @text_rule("TG413", "politeness", Severity.INFO, default=False)
