@@ -156,6 +156,12 @@ def test_thinking_counts_towards_the_limit() -> None:
     assert in_claude(output.cap_too_small, claude(("user", "Hello"), max_tokens=0)) == []
 
 
+NESTED = {
+    "$ref": "#/$defs/n",
+    "$defs": {"n": {"type": "object", "required": ["n"], "properties": {"n": {"$ref": "#/$defs/n"}}}},
+}
+
+
 @pytest.mark.parametrize(
     ("schema", "answer"),
     [
@@ -165,12 +171,12 @@ def test_thinking_counts_towards_the_limit() -> None:
         ({"const": {"a": None}}, '{"a":null}'),
         ({"anyOf": [{"type": "boolean"}, {"type": "null"}, {"type": "number"}]}, "0"),
         ({"type": "object", "properties": {"a": {}, "b": {}}, "required": ["b"]}, '{"b":0}'),
-        ({"type": "array", "prefixItems": [{"type": "null"}], "minItems": 2, "items": {"type": "boolean"}}, "[null,true]"),
-        ({"$ref": "#/$defs/n", "$defs": {"n": {"type": "object", "required": ["n"], "properties": {"n": {"$ref": "#/$defs/n"}}}}}, '{"n":0}'),
+        ({"type": "array", "prefixItems": [{"type": "null"}], "minItems": 2, "items": {}}, "[null,0]"),
+        (NESTED, '{"n":0}'),
         ({"type": "string", "format": "date"}, '"2000-01-01"'),
         ({"$ref": "https://example.com/schema"}, "0"),
     ],
-)  # fmt: skip
+)
 def test_the_smallest_answer(schema: Json, answer: str) -> None:
     """As short as the schema lets it be."""
     assert smallest(schema) == answer
@@ -184,10 +190,10 @@ def test_long_answers_are_streamed() -> None:
     assert in_chat(output.needs_streaming, {**ASKED, "max_tokens": 64_000}) == []
 
 
-@pytest.mark.parametrize(("budget", "cap", "wrong"), [(8000, 4096, True), (4096, 4096, True), (500, 4096, True), (2000, 4096, False)])  # fmt: skip
-def test_thinking_leaves_something_for_the_answer(budget: int, cap: int, wrong: bool) -> None:
+@pytest.mark.parametrize(("budget", "wrong"), [(8000, True), (4096, True), (500, True), (2000, False)])
+def test_thinking_leaves_something_for_the_answer(budget: int, wrong: bool) -> None:
     """Less than all of it, and at least 1,024."""
-    body = claude(("user", "Hello"), max_tokens=cap, thinking={"type": "enabled", "budget_tokens": budget})
+    body = claude(("user", "Hello"), max_tokens=4096, thinking={"type": "enabled", "budget_tokens": budget})
     assert bool(in_claude(output.thinking_budget, body)) is wrong
 
 
@@ -249,8 +255,13 @@ def test_a_model_that_is_shut_down() -> None:
 
 @pytest.mark.parametrize(
     "sentence",
-    ["Let's think step by step.", "Think carefully, step-by-step!", "Take a deep breath and work it out.", "Use chain-of-thought."],
-)  # fmt: skip
+    [
+        "Let's think step by step.",
+        "Think carefully, step-by-step!",
+        "Take a deep breath and work it out.",
+        "Use chain-of-thought.",
+    ],
+)
 def test_models_that_think_are_told_to_think(sentence: str) -> None:
     """The sentence is found, and taking it out is offered; other models may need it."""
     text = f"What is 17 * 23? {sentence} Answer with a number."
@@ -272,8 +283,8 @@ def test_claude_is_told_to_think_while_it_does() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Describe the installation step by step.", "Step by step instructions follow.", "I think it is one step forward."]
-)  # fmt: skip
+    "text", ["Describe the installation step by step.", "Step by step, please.", "I think it is one step."]
+)
 def test_steps_of_other_things(text: str) -> None:
     """Instructions for people may have steps, and what the model said is no instruction."""
     assert in_chat(wording.step_by_step, chat(("user", text)), limits=O3) == []

@@ -86,13 +86,13 @@ def test_no_finding_has_the_credential_in_it() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "Set OPENAI_API_KEY=sk-proj-your-key-here-and-nothing-else-please-thank-you-very-much before you start.",
+        "Set OPENAI_API_KEY=sk-proj-your-key-here-and-nothing-else-please-thank-you-very-much first.",
         "export AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE",
         "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx and ghp_" + "a1" * 18,
         "Keys begin with sk-ant-api03- and tokens with ghp_ or github_pat_.",
         "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MD"
         "IyfQ.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
-        "A PEM file begins with -----BEGIN PRIVATE KEY----- and a certificate with -----BEGIN CERTIFICATE-----",
+        "A PEM file begins with -----BEGIN PRIVATE KEY----- or -----BEGIN CERTIFICATE-----",
         "The commit is 3f786850e387550fdab836ed7e6dc881de23001b, the checksum sha256-"
         + "47DEQpj8HBSa+/TImW+5JCeuQeRk",
         "https://example.com/assets/index-4f0b8c1e9d7a6b5c4d3e2f1a0b9c8d7e.js",

@@ -202,7 +202,7 @@ def cap_too_small(request: Request) -> Iterator[Finding]:
             (name,),
             severity=Severity.ERROR,
         )
-    elif _reasons(request) and left < least + _HEADROOM:
+    elif budget is None and thinks(request) and left < least + _HEADROOM:
         yield Finding(
             f"{name} is {cap:,}, and reasoning counts towards it: the answer may well be cut off, or empty",
             (name,),
@@ -305,11 +305,15 @@ def _budget(request: Request) -> int | None:
     return budget if type(budget) is int else None
 
 
-def _reasons(request: Request) -> bool:
-    """Whether the model thinks before this answer, and what it thinks counts towards its limit."""
+def thinks(request: Request) -> bool:
+    """Whether the model thinks before this answer."""
     if request.dialect == MESSAGES:
-        return _thinking(request).get("type") == "adaptive"
-    return request.limits.reasons is True and effort(request) not in ("none", "minimal")
+        return _thinking(request).get("type") in ("enabled", "adaptive")
+    said = effort(request)
+    if said is not None:
+        return request.limits.reasons is True and said not in ("none", "minimal")
+    # The others that can think do not unless they are told to (since gpt-5.1), and take a temperature then.
+    return "temperature" in (request.limits.refuses or ())
 
 
 def effort(request: Request) -> str | None:

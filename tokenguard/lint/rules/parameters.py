@@ -8,7 +8,7 @@ from typing import Any, Final
 from tokenguard.lint.finding import REMOVED, Edit, Finding, Fix, Severity
 from tokenguard.lint.request import Request
 from tokenguard.lint.rule import RequestRule, request_rule
-from tokenguard.lint.rules.output import MESSAGES, effort
+from tokenguard.lint.rules.output import MESSAGES, effort, thinks
 
 _HARMLESS: Final[dict[str, tuple[Any, ...]]] = {
     "temperature": (1,),
@@ -53,7 +53,7 @@ def refused_parameter(request: Request) -> Iterator[Finding]:
     Leaving it out is safe: with it, the call fails.
     """
     refused = request.limits.refuses or frozenset()
-    if request.dialect == MESSAGES and _thinks(request):
+    if request.dialect == MESSAGES and thinks(request):
         refused = refused.union(_NOT_WHILE_THINKING)
     elif effort(request) == "none":
         return
@@ -165,11 +165,6 @@ def retiring_model(request: Request) -> Iterator[Finding]:
     day = request.limits.shutdown
     if day is not None:
         yield Finding(f"{request.asked.model} is shut down on {day.isoformat()}", ("model",))
-
-
-def _thinks(request: Request) -> bool:
-    thinking = request.body.get("thinking")
-    return isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive")
 
 
 REQUEST_RULES: Final[tuple[RequestRule, ...]] = (

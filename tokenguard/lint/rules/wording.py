@@ -11,7 +11,7 @@ from tokenguard.lint.finding import Edit, Finding, Fix, Severity
 from tokenguard.lint.remembered import Remembered
 from tokenguard.lint.request import Request
 from tokenguard.lint.rule import RequestRule, TextRule, request_rule, text_rule
-from tokenguard.lint.rules.output import MESSAGES
+from tokenguard.lint.rules.output import thinks
 from tokenguard.lint.text import Text
 
 _STEPS: Final = re.compile(
@@ -75,7 +75,7 @@ def step_by_step(request: Request) -> Iterator[Finding]:
 
     ## What it does
     Looks for it, and for "take a deep breath" and "use chain of thought", in requests to OpenAI's reasoning
-    models, and to Claude while thinking is on.
+    models, unless their effort is `none` or `minimal`, and to Claude while thinking is on.
 
     ## Why is this bad?
     These models think before they answer anyway. OpenAI's guide to them advises against it: it may make
@@ -95,11 +95,7 @@ def step_by_step(request: Request) -> Iterator[Finding]:
     ## Fix safety
     Taking the sentence out is unsafe: the answer's form may depend on it.
     """
-    if request.dialect == MESSAGES:
-        thinking = request.body.get("thinking")
-        if not (isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive")):
-            return
-    elif not request.limits.reasons:
+    if not thinks(request):
         return
     for facts, message in zip(request.facts, request.anatomy.messages, strict=True):
         for found in _steps(facts.digest, message):
