@@ -14,9 +14,7 @@ from tokenguard.lint.finding import Finding
 from tokenguard.lint.request import Before, Request
 from tokenguard.lint.rule import RequestRule, TextRule
 from tokenguard.lint.text import Place, Text
-from tokenguard.tokens.limits import Limits
-
-NOTHING_KNOWN = Limits()
+from tokenguard.tokens.limits import Limits, limits
 
 
 def request(
@@ -24,24 +22,24 @@ def request(
     dialect: Dialect = CHAT,
     *,
     provider: str | None = None,
-    limits: Limits = NOTHING_KNOWN,
+    known: Limits | None = None,
     before: Before | None = None,
     complete: bool = True,
     cached: bool = False,
 ) -> Request:
-    """A request, taken apart."""
+    """A request, taken apart; ``known`` is what is known of its model, if not what is published."""
     linter = Linter(Lint(select=()))
     assert dialect.anatomy is not None
-    anatomy = dialect.anatomy(body)
+    anatomy, asked = dialect.anatomy(body), dialect.ask(body)
     return Request(
         body=body,
         dialect=dialect.name,
         provider=dialect.provider if provider is None else provider,
-        asked=dialect.ask(body),
+        asked=asked,
         anatomy=anatomy,
         facts=tuple(linter.message(message) for message in anatomy.messages),
         tools=tuple(linter.tool(tool) for tool in anatomy.tools),
-        limits=limits,
+        limits=limits(asked.model, dialect.provider) if known is None else known,
         settings=linter.settings,
         before=before,
         complete=complete,
@@ -69,14 +67,14 @@ def claude(*messages: tuple[str, Any], **options: Any) -> Json:
     return {"model": "claude-sonnet-4-5", "max_tokens": 500, "messages": said, **options}
 
 
-def in_claude(rule: RequestRule, body: Json, **known: Any) -> list[Finding]:
+def in_claude(rule: RequestRule, body: Json, **options: Any) -> list[Finding]:
     """What a rule finds in a request to Anthropic."""
-    return rule.run(request(body, MESSAGES, **known))
+    return rule.run(request(body, MESSAGES, **options))
 
 
-def in_chat(rule: RequestRule, body: Json, **known: Any) -> list[Finding]:
+def in_chat(rule: RequestRule, body: Json, **options: Any) -> list[Finding]:
     """What a rule finds in a chat completion."""
-    return rule.run(request(body, CHAT, **known))
+    return rule.run(request(body, CHAT, **options))
 
 
 def in_text(rule: TextRule, text: str, role: Any = "user", place: Place = "content") -> list[Finding]:

@@ -151,7 +151,7 @@ def test_no_request_breaks_a_rule(dialect: Dialect, data: st.DataObject) -> None
     asked = request(
         body,
         dialect,
-        limits=data.draw(KNOWN),
+        known=data.draw(KNOWN),
         before=None if last is None else before(last, dialect),
         complete=data.draw(st.booleans()),
         cached=True,

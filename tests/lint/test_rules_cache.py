@@ -18,7 +18,6 @@ from tokenguard.tokens.limits import Limits
 WORDS = "parcel refund agent customer reply order number ask polite never promise date before after".split()  # noqa: SIM905
 EPHEMERAL = {"type": "ephemeral"}
 OF_OPUS = Limits(min_cached=4096)
-OF_SONNET = Limits(min_cached=1024)
 
 
 def prose(words: int, seed: int = 1) -> str:
@@ -284,23 +283,23 @@ def test_a_breakpoint_on_what_is_asked() -> None:
 def test_a_beginning_that_is_too_short_to_be_kept() -> None:
     """By any measure; where it is close, or where a message is marked, nothing is said."""
     short = claude(("user", "Hello"), system=[block("Translate into German.", marked=True)])
-    (found,) = in_claude(marks.prefix_too_short, short, limits=OF_OPUS)
+    (found,) = in_claude(marks.prefix_too_short, short, known=OF_OPUS)
     assert "4,096" in found.message
-    assert in_claude(marks.prefix_too_short, short) == []  # nobody knows the model
+    assert in_claude(marks.prefix_too_short, short, known=Limits()) == []
     for words in (1000, 3000):
         body = claude(("user", "Hello"), system=[block(prose(words), marked=True)])
-        assert in_claude(marks.prefix_too_short, body, limits=OF_SONNET) == []
+        assert in_claude(marks.prefix_too_short, body) == []
     growing = claude(("user", [block("Hello", marked=True)]), system=[block("Translate.", marked=True)])
-    assert in_claude(marks.prefix_too_short, growing, limits=OF_OPUS) == []
+    assert in_claude(marks.prefix_too_short, growing, known=OF_OPUS) == []
 
 
 def test_long_instructions_that_nobody_marked() -> None:
     """In a file it is for your information; on the second call it costs money."""
     body = claude(("user", "Ticket 1"), system=prose(2500))
-    (found,) = in_claude(marks.no_breakpoint, body, limits=OF_SONNET)
+    (found,) = in_claude(marks.no_breakpoint, body)
     assert found.severity is Severity.INFO
     again = claude(("user", "Ticket 2"), system=prose(2500))
-    (found,) = in_claude(marks.no_breakpoint, again, limits=OF_SONNET, before=before(body, MESSAGES))
+    (found,) = in_claude(marks.no_breakpoint, again, before=before(body, MESSAGES))
     assert found.severity is Severity.WARNING
     assert found.fix is not None
     assert not found.fix.safe
@@ -311,24 +310,20 @@ def test_a_long_history_that_nobody_marked() -> None:
     """The whole conversation is marked, at its end."""
     first = claude(*TURNS[:7])
     second = claude(*TURNS[:7], ("assistant", "Yes."), ("user", "No?"))
-    (found,) = in_claude(marks.no_breakpoint, second, limits=OF_SONNET, before=before(first, MESSAGES))
+    (found,) = in_claude(marks.no_breakpoint, second, before=before(first, MESSAGES))
     assert found.fix is not None
     assert found.fix.edits[0][:2] == (("cache_control",), EPHEMERAL)
-    (found,) = in_claude(
-        marks.no_breakpoint, second, limits=OF_SONNET, before=before(first, MESSAGES), provider="aws.bedrock"
-    )
+    (found,) = in_claude(marks.no_breakpoint, second, before=before(first, MESSAGES), provider="aws.bedrock")
     assert found.fix is None
 
 
 def test_what_is_marked_or_short_needs_no_breakpoint() -> None:
     """Also where the format keeps by itself, and where the call is not known as a whole."""
     marked = claude(("user", "Hello"), system=[block(prose(2500), marked=True)])
-    assert in_claude(marks.no_breakpoint, marked, limits=OF_SONNET) == []
+    assert in_claude(marks.no_breakpoint, marked) == []
     whole = claude(("user", "Hello"), system=prose(2500), cache_control=EPHEMERAL)
-    assert in_claude(marks.no_breakpoint, whole, limits=OF_SONNET) == []
-    assert (
-        in_claude(marks.no_breakpoint, claude(("user", "Hello"), system="Be brief."), limits=OF_SONNET) == []
-    )
+    assert in_claude(marks.no_breakpoint, whole) == []
+    assert in_claude(marks.no_breakpoint, claude(("user", "Hello"), system="Be brief.")) == []
     assert in_chat(marks.no_breakpoint, chat(("system", prose(2500)), ("user", "Hello"))) == []
     part = claude(("user", "Hello"), system=prose(2500))
-    assert in_claude(marks.no_breakpoint, part, limits=OF_SONNET, complete=False) == []
+    assert in_claude(marks.no_breakpoint, part, complete=False) == []

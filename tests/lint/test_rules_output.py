@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 import pytest
@@ -14,14 +13,9 @@ from tokenguard.lint.finding import REMOVED, Finding, Severity
 from tokenguard.lint.rule import RequestRule
 from tokenguard.lint.rules import output, parameters, wording
 from tokenguard.lint.smallest import smallest
-from tokenguard.tokens.limits import Limits
 
-ASKED = chat(("user", "Summarise this in three sentences."))
-O3 = Limits(
-    max_output=100_000, reasons=True, refuses=frozenset(("temperature", "top_p", "max_tokens", "logprobs"))
-)
-GPT_4O = Limits(max_output=16_384, reasons=False)
-OPUS_4_7 = Limits(refuses=frozenset(("temperature", "top_p", "top_k")))
+ASKED = {**chat(("user", "Summarise this in three sentences.")), "model": "gpt-4o"}
+OF_O3 = {**ASKED, "model": "o3"}
 
 
 def in_responses(rule: RequestRule, body: Json, **known: Any) -> list[Finding]:
@@ -43,7 +37,7 @@ def mended(body: Json, finding: Finding) -> Json:
 
 def test_an_answer_without_a_limit() -> None:
     """It says how long it may become, where that is known."""
-    (found,) = in_chat(output.no_output_cap, ASKED, limits=GPT_4O)
+    (found,) = in_chat(output.no_output_cap, ASKED)
     assert found.severity is Severity.INFO
     assert "16,384" in found.message
     assert in_responses(output.no_output_cap, {}) != []
@@ -62,23 +56,23 @@ def test_an_answer_with_a_limit() -> None:
 
 def test_reasoning_models_have_another_name_for_it() -> None:
     """Renamed, the limit is the one that was meant."""
-    body = {**ASKED, "model": "o3", "max_tokens": 2000}
-    (found,) = in_chat(output.wrong_cap_name, body, limits=O3)
+    body = {**OF_O3, "max_tokens": 2000}
+    (found,) = in_chat(output.wrong_cap_name, body)
     assert found.path == ("max_tokens",)
     assert found.fix is not None
     assert found.fix.safe
-    assert mended(body, found) == {**ASKED, "model": "o3", "max_completion_tokens": 2000}
+    assert mended(body, found) == {**OF_O3, "max_completion_tokens": 2000}
     both = {**body, "max_completion_tokens": 500}
-    (found,) = in_chat(output.wrong_cap_name, both, limits=O3)
-    assert mended(both, found) == {**ASKED, "model": "o3", "max_completion_tokens": 500}
+    (found,) = in_chat(output.wrong_cap_name, both)
+    assert mended(both, found) == {**OF_O3, "max_completion_tokens": 500}
 
 
 def test_other_models_take_the_old_name() -> None:
     """And so do servers of other people, whatever their models are called."""
-    body = {**ASKED, "model": "gpt-4o", "max_tokens": 2000}
-    assert in_chat(output.wrong_cap_name, body, limits=GPT_4O) == []
+    body = {**ASKED, "max_tokens": 2000}
     assert in_chat(output.wrong_cap_name, body) == []
-    assert in_chat(output.wrong_cap_name, {**body, "model": "grok-4"}, limits=O3, provider="x_ai") == []
+    assert in_chat(output.wrong_cap_name, {**body, "model": "our-own-model"}) == []
+    assert in_chat(output.wrong_cap_name, {**OF_O3, "max_tokens": 9}, provider="x_ai") == []
 
 
 def test_every_format_has_its_own_name_for_it() -> None:
@@ -98,10 +92,10 @@ def test_every_format_has_its_own_name_for_it() -> None:
 def test_a_limit_above_what_the_model_makes() -> None:
     """It is lowered to that, under the name that it has."""
     body = {**ASKED, "max_tokens": 32_000}
-    (found,) = in_chat(output.cap_above_maximum, body, limits=GPT_4O)
+    (found,) = in_chat(output.cap_above_maximum, body)
     assert mended(body, found)["max_tokens"] == 16_384
-    assert in_chat(output.cap_above_maximum, {**ASKED, "max_tokens": 16_384}, limits=GPT_4O) == []
-    assert in_chat(output.cap_above_maximum, body) == []
+    assert in_chat(output.cap_above_maximum, {**ASKED, "max_tokens": 16_384}) == []
+    assert in_chat(output.cap_above_maximum, {**body, "model": "our-own-model"}) == []
 
 
 PERSON = {
@@ -139,15 +133,15 @@ def test_a_limit_that_no_answer_keeps_to() -> None:
 
 def test_thinking_counts_towards_the_limit() -> None:
     """With little left for it the answer is likely to be empty; effort and budget are looked at."""
-    body = {**ASKED, "model": "o3", "max_completion_tokens": 100}
-    (found,) = in_chat(output.cap_too_small, body, limits=O3)
+    body = {**OF_O3, "max_completion_tokens": 100}
+    (found,) = in_chat(output.cap_too_small, body)
     assert found.severity is Severity.WARNING
-    assert in_chat(output.cap_too_small, {**body, "max_completion_tokens": 4000}, limits=O3) == []
-    assert in_chat(output.cap_too_small, {**body, "reasoning_effort": "minimal"}, limits=O3) == []
+    assert in_chat(output.cap_too_small, {**body, "max_completion_tokens": 4000}) == []
+    assert in_chat(output.cap_too_small, {**body, "reasoning_effort": "minimal"}) == []
     assert (
         in_responses(output.cap_too_small, {"max_output_tokens": 100, "reasoning": {"effort": "none"}}) == []
     )
-    assert in_responses(output.cap_too_small, {"max_output_tokens": 100}, limits=O3) != []
+    assert in_responses(output.cap_too_small, {"max_output_tokens": 100}) != []
     thinking = {"type": "enabled", "budget_tokens": 1990}
     schema = {"format": {"type": "json_schema", "schema": PERSON}}
     wanted = claude(("user", "Hello"), max_tokens=2000, thinking=thinking, output_config=schema)
@@ -207,22 +201,22 @@ def test_between_tools_thinking_may_go_on() -> None:
 
 def test_parameters_that_a_model_refuses() -> None:
     """Without them the call goes through; values that say nothing are passed by."""
-    body = {**ASKED, "model": "o3", "temperature": 0.2, "top_p": 1, "logprobs": True}
-    found = in_chat(parameters.refused_parameter, body, limits=O3)
+    body = {**OF_O3, "temperature": 0.2, "top_p": 1, "logprobs": True}
+    found = in_chat(parameters.refused_parameter, body)
     assert [one.path for one in found] == [("logprobs",), ("temperature",)]
     assert all(one.fix is not None and one.fix.safe for one in found)
     assert "temperature" not in mended(body, found[1])
     for harmless in ({"temperature": 1}, {"temperature": 1.0}, {"temperature": None}, {}, {"max_tokens": 9}):
-        assert in_chat(parameters.refused_parameter, {**ASKED, **harmless}, limits=O3) == []
-    assert in_chat(parameters.refused_parameter, {**body, "reasoning_effort": "none"}, limits=O3) == []
-    assert in_chat(parameters.refused_parameter, body, limits=GPT_4O) == []
+        assert in_chat(parameters.refused_parameter, {**OF_O3, **harmless}) == []
+    assert in_chat(parameters.refused_parameter, {**body, "reasoning_effort": "none"}) == []
+    assert in_chat(parameters.refused_parameter, {**body, "model": "gpt-4o"}) == []
 
 
 def test_claude_does_not_take_a_temperature_while_it_thinks() -> None:
     """Nor at all, since Opus 4.7."""
     warm = claude(("user", "Hello"), temperature=0.2)
     assert in_claude(parameters.refused_parameter, warm) == []
-    assert in_claude(parameters.refused_parameter, warm, limits=OPUS_4_7) != []
+    assert in_claude(parameters.refused_parameter, {**warm, "model": "claude-opus-4-7"}) != []
     thinking = {**warm, "thinking": {"type": "enabled", "budget_tokens": 2000}}
     assert in_claude(parameters.refused_parameter, thinking) != []
     assert in_claude(parameters.refused_parameter, {**warm, "thinking": {"type": "disabled"}}) == []
@@ -236,7 +230,7 @@ def test_answers_that_no_cache_keeps() -> None:
         assert in_chat(parameters.sampled_though_cached, body) == []
     for body in ({**ASKED, "temperature": 0}, {**ASKED, "seed": 1}):
         assert in_chat(parameters.sampled_though_cached, body, cached=True) == []
-    assert in_chat(parameters.sampled_though_cached, {**ASKED, "model": "o3"}, cached=True, limits=O3) == []
+    assert in_chat(parameters.sampled_though_cached, OF_O3, cached=True) == []
 
 
 def test_several_answers_are_paid_several_times() -> None:
@@ -248,9 +242,9 @@ def test_several_answers_are_paid_several_times() -> None:
 
 def test_a_model_that_is_shut_down() -> None:
     """With the day."""
-    (found,) = in_chat(parameters.retiring_model, ASKED, limits=Limits(shutdown=date(2026, 10, 23)))
-    assert "2026-10-23" in found.message
-    assert in_chat(parameters.retiring_model, ASKED, limits=GPT_4O) == []
+    (found,) = in_chat(parameters.retiring_model, {**ASKED, "model": "gpt-4.1"})
+    assert found.message == "gpt-4.1 is shut down on 2027-01-14"
+    assert in_chat(parameters.retiring_model, {**ASKED, "model": "gpt-5.6"}) == []
 
 
 @pytest.mark.parametrize(
@@ -266,13 +260,13 @@ def test_models_that_think_are_told_to_think(sentence: str) -> None:
     """The sentence is found, and taking it out is offered; other models may need it."""
     text = f"What is 17 * 23? {sentence} Answer with a number."
     body = {**chat(("system", "Be brief."), ("user", text)), "model": "o3"}
-    (found,) = in_chat(wording.step_by_step, body, limits=O3)
+    (found,) = in_chat(wording.step_by_step, body)
     assert found.path == ("messages", 1, "content")
     assert found.tokens > 1
     assert found.fix is not None
     (edit,) = found.fix.edits
     assert text[edit.start : edit.end].strip() == sentence
-    assert in_chat(wording.step_by_step, body, limits=GPT_4O) == []
+    assert in_chat(wording.step_by_step, {**body, "model": "gpt-4o"}) == []
 
 
 def test_claude_is_told_to_think_while_it_does() -> None:
@@ -287,9 +281,9 @@ def test_claude_is_told_to_think_while_it_does() -> None:
 )
 def test_steps_of_other_things(text: str) -> None:
     """Instructions for people may have steps, and what the model said is no instruction."""
-    assert in_chat(wording.step_by_step, chat(("user", text)), limits=O3) == []
+    assert in_chat(wording.step_by_step, {**chat(("user", text)), "model": "o3"}) == []
     said_before = chat(("user", "Hello"), ("assistant", "Let me think step by step."), ("user", "Well?"))
-    assert in_chat(wording.step_by_step, said_before, limits=O3) == []
+    assert in_chat(wording.step_by_step, {**said_before, "model": "o3"}) == []
 
 
 def test_contradictions_are_found_when_asked_for() -> None:

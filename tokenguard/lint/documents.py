@@ -56,9 +56,10 @@ def _streams(pdf: bytes) -> Iterator[bytes]:
 
 
 def _unpacked(data: bytes) -> bytes:
-    for packed in (data, data[: max(data.find(b"~>"), 0)]):  # as it is, or in ASCII85
-        with suppress(zlib.error, ValueError):
-            return zlib.decompressobj().decompress(
-                packed if packed is data else base64.a85decode(packed), _STREAM
-            )
+    with suppress(zlib.error):
+        return zlib.decompressobj().decompress(data, _STREAM)
+    with suppress(zlib.error, ValueError):
+        ascii85, end, _ = data.partition(b"~>")
+        if end:
+            return zlib.decompressobj().decompress(base64.a85decode(ascii85), _STREAM)
     return data[: max(data.find(b"endstream"), 0)]

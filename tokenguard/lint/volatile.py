@@ -120,7 +120,7 @@ def input_placeholder(text: str) -> Volatile | None:
 
 
 def _is_filled_in(text: str, found: Volatile) -> bool:
-    """Whether a text stands in a place: what is in code, or in the middle of a line, speaks of one instead."""
+    """Whether a text comes to stand in a place: what is in code, or within a line, only speaks of one."""
     start = text.rfind("\n", 0, found.start) + 1
     rest = text[found.end : found.end + 40].split("\n", 1)[0]
     return not _SPEAKS.search(text, start, found.start) and not rest.strip(_ENDS) and not in_code(text, start)

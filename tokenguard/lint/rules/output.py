@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from tokenguard.call import Json
 from tokenguard.lint.finding import REMOVED, Edit, Finding, Fix, Severity
-from tokenguard.lint.remembered import Remembered, digest_of
+from tokenguard.lint.remembered import Remembered
 from tokenguard.lint.request import Request
 from tokenguard.lint.rule import RequestRule, request_rule
 from tokenguard.lint.smallest import smallest
 from tokenguard.tokens.estimate import estimate
+from tokenguard.tokens.memo import digest_of
 from tokenguard.tokens.text import count
 
 CHAT: Final = "openai.chat"
