@@ -82,4 +82,4 @@ def test_its_example_is_one(rule: Rule[Any]) -> None:
 
 def test_formats_are_called_what_they_are() -> None:
     """The names that rules know formats by are those of the formats."""
-    assert OF_ANTHROPIC == MESSAGES.name
+    assert MESSAGES.name == OF_ANTHROPIC

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Final
 
 from tokenguard.anatomy import Message, Tool
-from tokenguard.lint.remembered import Remembered
 from tokenguard.lint.request import Request
 from tokenguard.lint.volatile import Volatile, placeholder, volatile
+from tokenguard.lint.worked_out import WorkedOut
 from tokenguard.tokens.estimate import estimate
 
 MESSAGES: Final = "anthropic.messages"
@@ -87,8 +87,8 @@ def _first_value(message: Message, *, template: bool) -> tuple[int, Volatile] | 
     return None
 
 
-_values: Final = Remembered(partial(_first_value, template=False))
-_values_of_templates: Final = Remembered(partial(_first_value, template=True))
+_values: Final = WorkedOut(partial(_first_value, template=False))
+_values_of_templates: Final = WorkedOut(partial(_first_value, template=True))
 
 
 def characters(messages: tuple[Message, ...]) -> int:
@@ -104,7 +104,7 @@ def size(request: Request, messages: int) -> int:
     return n
 
 
-_tool_size: Final = Remembered[Tool, int](lambda tool: estimate(json.dumps(tool.raw, default=str)))
-_message_size: Final = Remembered[Message, int](
+_tool_size: Final = WorkedOut[Tool, int](lambda tool: estimate(json.dumps(tool.raw, default=str)))
+_message_size: Final = WorkedOut[Message, int](
     lambda message: sum(estimate(part.text) for part in message.parts if part.text)
 )

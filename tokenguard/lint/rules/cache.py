@@ -15,10 +15,10 @@ from tokenguard.anatomy import Message, Path, Tool
 from tokenguard.lint import beginnings
 from tokenguard.lint.beginnings import KEPT_UNASKED, LEAST, PER_TOKEN
 from tokenguard.lint.finding import Edit, Finding, Fix, Severity
-from tokenguard.lint.remembered import Remembered
 from tokenguard.lint.request import Request
 from tokenguard.lint.rule import RequestRule, request_rule
 from tokenguard.lint.volatile import Volatile, input_placeholder
+from tokenguard.lint.worked_out import WorkedOut
 
 _WORTH_MOVING: Final = 2000
 """Characters, about 500 tokens, that stand after a value in a template, for it to be worth moving."""
@@ -235,9 +235,7 @@ def static_after_input(request: Request) -> Iterator[Finding]:
             return
 
 
-_canonical: Final = Remembered[Tool, int](
-    lambda tool: hash(json.dumps(tool.raw, sort_keys=True, default=str))
-)
+_canonical: Final = WorkedOut[Tool, int](lambda tool: hash(json.dumps(tool.raw, sort_keys=True, default=str)))
 
 
 def _is_worth_moving(text: str, value: Volatile) -> bool:

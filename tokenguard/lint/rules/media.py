@@ -8,9 +8,9 @@ from typing import Final
 from tokenguard.anatomy import Media, Message, Path
 from tokenguard.lint.documents import is_text
 from tokenguard.lint.finding import Edit, Finding, Fix, Severity
-from tokenguard.lint.remembered import Remembered
 from tokenguard.lint.request import Request
 from tokenguard.lint.rule import RequestRule, request_rule
+from tokenguard.lint.worked_out import WorkedOut
 from tokenguard.tokens.families import family_of
 from tokenguard.tokens.images import Size
 from tokenguard.tokens.media import seen
@@ -287,7 +287,7 @@ def _sizes_of(message: Message) -> dict[int, Size]:
     return {k: size for k, size in found.items() if size is not None}
 
 
-_sizes: Final = Remembered(_sizes_of)
+_sizes: Final = WorkedOut(_sizes_of)
 
 
 def _texts_of(message: Message) -> frozenset[int]:
@@ -300,7 +300,7 @@ def _texts_of(message: Message) -> frozenset[int]:
     )
 
 
-_texts: Final = Remembered(_texts_of)
+_texts: Final = WorkedOut(_texts_of)
 
 REQUEST_RULES: Final[tuple[RequestRule, ...]] = (
     image_detail,

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from tokenguard.call import Json
 from tokenguard.lint.finding import REMOVED, Edit, Finding, Fix, Severity
-from tokenguard.lint.remembered import Remembered
 from tokenguard.lint.request import Request
 from tokenguard.lint.rule import RequestRule, request_rule
 from tokenguard.lint.smallest import smallest
+from tokenguard.lint.worked_out import WorkedOut
 from tokenguard.tokens.estimate import estimate
 from tokenguard.tokens.memo import digest_of
 from tokenguard.tokens.text import count
@@ -331,8 +331,8 @@ def _least(schema: Json, left: int) -> int:
     return about if about < left / 2 else _exactly(digest, schema)
 
 
-_about: Final = Remembered[Json, int](lambda schema: estimate(smallest(schema)))
-_exactly: Final = Remembered[Json, int](lambda schema: count(smallest(schema), ""))
+_about: Final = WorkedOut[Json, int](lambda schema: estimate(smallest(schema)))
+_exactly: Final = WorkedOut[Json, int](lambda schema: count(smallest(schema), ""))
 
 REQUEST_RULES: Final[tuple[RequestRule, ...]] = (
     no_output_cap,

@@ -9,10 +9,10 @@ from typing import Final
 from tokenguard.anatomy import Message
 from tokenguard.lint import personal, secrets
 from tokenguard.lint.finding import Edit, Finding, Fix, Severity
-from tokenguard.lint.remembered import Remembered
 from tokenguard.lint.request import Request
 from tokenguard.lint.rule import RequestRule, TextRule, request_rule, text_rule
 from tokenguard.lint.text import Text
+from tokenguard.lint.worked_out import WorkedOut
 
 
 @text_rule("TG601", "secret", Severity.ERROR)
@@ -210,7 +210,7 @@ def _places_of_users_words(message: Message) -> tuple[tuple[int, int, int], ...]
     )
 
 
-_users_words: Final = Remembered(_places_of_users_words)
+_users_words: Final = WorkedOut(_places_of_users_words)
 
 
 def _finding(what: str, start: int, end: int) -> Finding:

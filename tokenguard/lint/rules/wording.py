@@ -8,11 +8,11 @@ from typing import Final
 
 from tokenguard.anatomy import Message
 from tokenguard.lint.finding import Edit, Finding, Fix, Severity
-from tokenguard.lint.remembered import Remembered
 from tokenguard.lint.request import Request
 from tokenguard.lint.rule import RequestRule, TextRule, request_rule, text_rule
 from tokenguard.lint.rules.output import thinks
 from tokenguard.lint.text import Text
+from tokenguard.lint.worked_out import WorkedOut
 
 _STEPS: Final = re.compile(
     r"(?:let'?s |please |you (?:should|must) )?\b(?:think|reason)(?:ing)?\b[^.\n!?]{0,40}?"
@@ -197,7 +197,7 @@ def _steps_in(message: Message) -> tuple[Finding, ...]:
     )
 
 
-_steps: Final = Remembered(_steps_in)
+_steps: Final = WorkedOut(_steps_in)
 
 
 def _step(text: str, match: re.Match[str]) -> Finding:

@@ -14,7 +14,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 
-class Remembered(Generic[S, T]):
+class WorkedOut(Generic[S, T]):
     """A function of a message or tool, worked out once for each.
 
     Args:
