@@ -96,6 +96,8 @@ def test_no_finding_has_the_credential_in_it() -> None:
         "The commit is 3f786850e387550fdab836ed7e6dc881de23001b, the checksum sha256-"
         + "47DEQpj8HBSa+/TImW+5JCeuQeRk",
         "https://example.com/assets/index-4f0b8c1e9d7a6b5c4d3e2f1a0b9c8d7e.js",
+        "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUz"
+        "FT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
         "risk-adjusted-returns-and-task-management-in-disk-based-systems",
         "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg",
         "",
@@ -160,6 +162,7 @@ def test_numbers_of_payment_are_found(text: str) -> None:
         "DE68 2105 0170 0012 3456 79",  # check digits
         "Model GB33BUKB2020155555, part FR76-3000",
         "f47ac10b-5412-7512-3412-34560e02b2c3",
+        "ports 1200 5432 5412 7512 3412 3452 6379",
         "",
     ],
 )

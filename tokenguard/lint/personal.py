@@ -20,9 +20,9 @@ class Personal(NamedTuple):
     what: str
 
 
-_CARD: Final = re.compile(r"[3-6]\d{3}([ -]?)\d{4,6}\1\d{3,5}(?:\1\d{3,4})?(?![\w/-]|[.,:]\d)", re.ASCII)
-_JOINED: Final = re.compile(r"[\w.,:/#-]")
-"""Before a number: it is the rest of something."""
+_CARD: Final = re.compile(r"[3-6]\d{3}([ -]?)\d{4,6}\1\d{3,5}(?:\1\d{3,4})?(?![\w/-]|[.,: ]\d)", re.ASCII)
+_JOINED: Final = re.compile(r".?[\w.,:/#-]\Z|\d[ -]\Z", re.DOTALL)
+"""Before a number: it is the rest of something, or one of many."""
 
 _ISSUED: Final = re.compile(
     # First digits and lengths in use (ISO/IEC 7812 ranges as the schemes publish them).
@@ -86,7 +86,7 @@ def payment(text: str) -> Iterator[Personal]:
     last = 0
     for start, _ in LONG_NUMBER.stretches(text):
         match = _CARD.match(text, start) if start >= last else None
-        if match and not _JOINED.match(text, start - 1) and _is_card(match):
+        if match and not _JOINED.match(text[max(0, start - 2) : start]) and _is_card(match):
             last = match.end()
             yield Personal(start, last, "the number of a payment card")
     for start, _ in NUMBERED.stretches(text):

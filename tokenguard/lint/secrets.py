@@ -69,6 +69,7 @@ _PRIVATE_KEY: Final = re.compile(
 
 _EXAMPLE: Final = re.compile(
     r"example|your|insert|replac|dummy|fake|sample|placeholder|redacted|secret|token|"
+    r"Eby8vdM02xNOcqFl|C2y6yDjf5/R\+ob0N|"  # the keys of Azure's emulators, which are the same for everybody
     r"(.)\1{4}|01234|12345678|98765432|abcdefg|qwerty",
     re.IGNORECASE,
 )
