@@ -74,6 +74,7 @@ def test_what_is_new_on_every_call_stands_before_the_rules(value: str) -> None:
         "Write {timestamp} in front of each line.",
         "```\ncurrent time: 14:03:22\n```",
         "Last updated: 2026-01-01 10:00",
+        "Report to runs/${{ github.run_id }}.",
     ],
 )
 def test_times_and_ids_that_stay_are_no_matter(line: str) -> None:

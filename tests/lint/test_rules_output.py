@@ -243,7 +243,7 @@ def test_several_answers_are_paid_several_times() -> None:
 def test_a_model_that_is_shut_down() -> None:
     """With the day."""
     (found,) = in_chat(parameters.retiring_model, {**ASKED, "model": "gpt-4.1"})
-    assert found.message == "gpt-4.1 is shut down on 2027-01-14"
+    assert found.message == "the last day of gpt-4.1 is 2027-01-14"
     assert in_chat(parameters.retiring_model, {**ASKED, "model": "gpt-5.6"}) == []
 
 

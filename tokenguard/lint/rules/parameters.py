@@ -164,7 +164,7 @@ def retiring_model(request: Request) -> Iterator[Finding]:
     """
     day = request.limits.shutdown
     if day is not None:
-        yield Finding(f"{request.asked.model} is shut down on {day.isoformat()}", ("model",))
+        yield Finding(f"the last day of {request.asked.model} is {day.isoformat()}", ("model",))
 
 
 REQUEST_RULES: Final[tuple[RequestRule, ...]] = (
