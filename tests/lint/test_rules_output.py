@@ -8,6 +8,7 @@ import pytest
 
 from tests.lint.asked import chat, claude, in_chat, in_claude, in_text, request, said
 from tokenguard.call import Json
+from tokenguard.dialects.openai_embeddings import EMBEDDINGS
 from tokenguard.dialects.openai_responses import RESPONSES
 from tokenguard.lint.finding import REMOVED, Finding, Severity
 from tokenguard.lint.rule import RequestRule
@@ -231,6 +232,8 @@ def test_answers_that_no_cache_keeps() -> None:
     for body in ({**ASKED, "temperature": 0}, {**ASKED, "seed": 1}):
         assert in_chat(parameters.sampled_though_cached, body, cached=True) == []
     assert in_chat(parameters.sampled_though_cached, OF_O3, cached=True) == []
+    assert in_responses(parameters.sampled_though_cached, {"model": "gpt-4.1", "seed": 1}, cached=True) != []
+    assert parameters.sampled_though_cached.run(request({"input": "Hello"}, EMBEDDINGS, cached=True)) == []
 
 
 def test_several_answers_are_paid_several_times() -> None:

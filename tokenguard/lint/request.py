@@ -80,7 +80,7 @@ class Request:
         weights: What was learned of how the model counts.
         before: The last request of this kind; ``None`` where there is none, as for requests in files.
         complete: Whether the body is all there is. Of a call in source code, parts may not be known.
-        cached: Whether answers to such requests are kept by our own cache.
+        cached: Whether a cache of ours keeps the answers of such calls that are the same every time.
     """
 
     def __init__(

@@ -8,7 +8,7 @@ from typing import Any, Final
 from tokenguard.lint.finding import REMOVED, Edit, Finding, Fix, Severity
 from tokenguard.lint.request import Request
 from tokenguard.lint.rule import RequestRule, request_rule
-from tokenguard.lint.rules.output import MESSAGES, effort, thinks
+from tokenguard.lint.rules.output import CHAT, MESSAGES, RESPONSES, effort, thinks
 
 _HARMLESS: Final[dict[str, tuple[Any, ...]]] = {
     "temperature": (1,),
@@ -20,6 +20,10 @@ _HARMLESS: Final[dict[str, tuple[Any, ...]]] = {
     "n": (1,),
 }
 """Values with which a parameter says what holds without it: no model refuses these."""
+
+_SEEDED: Final = (CHAT, "openai.completions")
+_SAMPLED: Final = (*_SEEDED, RESPONSES, MESSAGES)
+"""Formats whose answers are drawn, and of these the ones in which a seed may say how."""
 
 _NOT_WHILE_THINKING: Final = ("temperature", "top_k")
 """What Claude does not take while it thinks (Anthropic's guide to extended thinking)."""
@@ -73,11 +77,11 @@ def sampled_though_cached(request: Request) -> Iterator[Finding]:
 
     ## What it does
     Where the guard has a response cache, looks for requests with a temperature above 0, or without one,
-    that have no `seed`. Models that take no temperature are passed by.
+    that have no `seed` (which chat completions may have). Models that take no temperature are passed by.
 
     ## Why is this bad?
-    A cache answers only calls that ask for one and the same answer, unless its mode is `always`: these go to
-    the provider every time, at the full price. Extraction, sorting and routing are no worse at 0.
+    A cache in its usual mode answers only calls that ask for one and the same answer: these go to the
+    provider every time, at the full price. Extraction, sorting and routing are no worse at 0.
 
     ## Example
     ```python
@@ -93,10 +97,16 @@ def sampled_though_cached(request: Request) -> Iterator[Finding]:
     Setting it to 0 is unsafe: the model answers otherwise.
 
     ## Options
-    `Cache(mode="always")` keeps such answers too, and `Cache(mode="off")` none.
+    `Cache(mode="always")` keeps such answers too.
     """
     body = request.body
-    if not request.cached or body.get("seed") is not None or "temperature" in (request.limits.refuses or ()):
+    if (
+        not request.cached
+        or request.dialect not in _SAMPLED
+        or "temperature" in (request.limits.refuses or ())
+    ):
+        return
+    if request.dialect in _SEEDED and body.get("seed") is not None:
         return
     temperature = request.asked.temperature
     if temperature == 0 or request.anatomy.unseen:
