@@ -118,7 +118,7 @@ class Guard:
             policies=Policies(
                 prices=self.prices,
                 cache=self.cache,
-                lint=None if calibration is None or lint is None else _linter(lint, calibration),
+                lint=None if calibration is None or lint is None else _linter(lint, calibration, cache),
                 calibration=calibration,
                 retry=self.retry,
                 telemetry=self.telemetry,
@@ -288,10 +288,10 @@ class Guard:
             self.ledger.outcome(kind, run_id=run.id, customer=run.tags.get("customer"), value=value)
 
 
-def _linter(settings: Lint, calibration: Calibration) -> CallLinter:
+def _linter(settings: Lint, calibration: Calibration, cache: Cache | None) -> CallLinter:
     from tokenguard.lint.calls import CallLinter
 
-    return CallLinter(settings, calibration)
+    return CallLinter(settings, calibration, cached=cache is not None and cache.mode == "deterministic")
 
 
 def _calibration(ledger: Ledger | None) -> Calibration:

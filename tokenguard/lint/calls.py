@@ -50,10 +50,17 @@ class Checked(NamedTuple):
 
 
 class CallLinter:
-    """A linter for the calls of one guard."""
+    """A linter for the calls of one guard.
 
-    def __init__(self, settings: Lint, calibration: Calibration) -> None:
+    Args:
+        settings: What to look for, and what to do about it.
+        calibration: What was learned of how models count.
+        cached: Whether the guard keeps answers to calls that ask for one and the same answer each time.
+    """
+
+    def __init__(self, settings: Lint, calibration: Calibration, *, cached: bool = False) -> None:
         self.settings = settings
+        self._cached = cached
         self._calibration = calibration
         self._linter = Linter(settings)
         self._kinds: deque[_Kind] = deque(maxlen=_KINDS)
@@ -106,6 +113,7 @@ class CallLinter:
             limits=limits(asked.model, provider),
             settings=self.settings,
             weights=self._calibration.weights(provider, asked.model),
+            cached=self._cached,
         )
 
     def _remembered(self, call: Call, request: Request) -> Before | None:
