@@ -15,7 +15,7 @@ from tokenguard.call import Asked, Call, Json
 from tokenguard.dialects import Dialect
 from tokenguard.lint.engine import Linter
 from tokenguard.lint.finding import Finding, Severity
-from tokenguard.lint.fixes import apply
+from tokenguard.lint.fixes import apply, touched
 from tokenguard.lint.policy import Lint
 from tokenguard.lint.request import Before, Facts, Request
 from tokenguard.tokens.calibration import Calibration
@@ -75,13 +75,14 @@ class CallLinter:
         request = self._request(call, dialect, body, call.asked, call.anatomy)
         request.before = self._remembered(call, request)
         found = self._found(call, request)
-        mended, fixed = apply(body, self._wanted(found))
+        mended, fixed = apply(body, self._wanted(found), request)
         if not fixed:
             return Checked(tuple(found))
         asked = dialect.ask(mended)._replace(model=call.asked.model, stream=call.asked.stream)
         call.anatomy = dialect.anatomy(mended)
         after = self._request(call, dialect, mended, asked, call.anatomy)
         after.before = request.before
+        self._remember_mended(call, request, tuple(fixed))
         saved = request.count.total.tokens - after.count.total.tokens
         return Checked(tuple(self._found(call, after)), tuple(fixed), mended, saved)
 
@@ -134,6 +135,18 @@ class CallLinter:
             now = Before(messages, tools, last.requests + 1, last.called | _called(anatomy), offered)
             self._kinds.append(_Kind(place, call.run_id, marks, now))
         return before
+
+    def _remember_mended(self, call: Call, request: Request, fixed: tuple[Finding, ...]) -> None:
+        """Keep in mind what was changed: the next request of this kind is to begin with the same."""
+        digests = touched(request, fixed)
+        if not digests:
+            return
+        place, messages = (call.where.origin, call.asked.model), tuple([one.digest for one in request.facts])
+        with self._lock:
+            for i, kind in reversed(list(enumerate(self._kinds))):
+                if kind.place == place and kind.before.messages == messages:
+                    self._kinds[i] = kind._replace(before=kind.before._replace(mended=digests))
+                    return
 
     def _alike(self, place: tuple[str, str], run_id: str | None, marks: frozenset[bytes]) -> _Kind | None:
         """The kind of request that has most in common with one; of the same run, before all others."""

@@ -11,19 +11,26 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from tokenguard import faults
-from tokenguard.anatomy import Message, Tool
+from tokenguard.anatomy import Message, Path, Tool
+from tokenguard.lint import repeats
 from tokenguard.lint.finding import Finding
 from tokenguard.lint.policy import Lint
 from tokenguard.lint.request import Facts, Paragraph, Request
-from tokenguard.lint.rule import RequestRule, Rule, TextRule
-from tokenguard.lint.rules import REQUEST_RULES, TEXT_RULES
+from tokenguard.lint.rule import RequestRule, Rule, TextRule, ToolRule
+from tokenguard.lint.rules import REQUEST_RULES, TEXT_RULES, TOOL_RULES
 from tokenguard.lint.text import Text
+from tokenguard.lint.tools import description_path
 
 _REMEMBERED: Final = 4096
 """Of how many messages and tools the facts are kept."""
 
-_LEAST_WORDS: Final = 20
-"""A paragraph with fewer words than that is not compared with others."""
+_HEAVIEST: Final = 16 * 2**20
+"""About how many bytes the fixes may have that are kept with them; the oldest facts make room."""
+
+_WEIGHT_OF_EDIT: Final = 256
+
+_LEAST: Final = 100
+"""A paragraph with fewer characters than that, about 20 words, is not compared with others."""
 
 
 class Linter:
@@ -32,52 +39,108 @@ class Linter:
     def __init__(self, settings: Lint) -> None:
         self.settings = settings
         self.text_rules: tuple[TextRule, ...] = tuple(r for r in TEXT_RULES if selected(r, settings))
+        self.tool_rules: tuple[ToolRule, ...] = tuple(r for r in TOOL_RULES if selected(r, settings))
         self.request_rules: tuple[RequestRule, ...] = tuple(r for r in REQUEST_RULES if selected(r, settings))
+        # What is asked of every rule for every text, side by side.
+        self._needs = [
+            (rule, rule.least, (*rule.needs, "")[0], rule.needs[1:], rule.places) for rule in self.text_rules
+        ]
         self._facts: OrderedDict[bytes, Facts] = OrderedDict()
+        self._weight = 0
 
     def request(self, request: Request) -> list[Finding]:
         """All findings in a request, in the order of its parts."""
         found: list[Finding] = []
         for message, facts in zip(request.anatomy.messages, request.facts, strict=True):
             found += [one.under(message.path) for one in facts.findings]
+        for tool, facts in zip(request.anatomy.tools, request.tools, strict=True):
+            found += [one.under(tool.path) for one in facts.findings]
         for rule in self.request_rules:
             found += guarded(rule, request)
         return found
 
     def text(self, text: Text) -> list[Finding]:
         """All findings of the text rules in a text."""
-        return [one for rule in self.text_rules for one in guarded(rule, text)]
+        found: list[Finding] = []
+        body, place = text.text, text.place
+        for rule, least, first, others, places in self._needs:
+            if len(body) < least or (places is not None and place not in places):
+                continue
+            if first in body or any(map(body.__contains__, others)):
+                found += guarded(rule, text)
+        return found
 
     def message(self, message: Message) -> Facts:
         """What is known of a message; worked out when it is seen for the first time."""
-        digest = digest_of(message.raw)
-        facts = self._facts.get(digest)
-        if facts is None:
-            facts = self._worked_out(message, digest)
-            self._facts[digest] = facts
-            if len(self._facts) > _REMEMBERED:
-                self._facts.popitem(last=False)
-        return facts
+        digest, size = measured((message.role, message.raw))
+        return self._facts.get(digest) or self._remember(self._of_message(message, digest, size))
 
     def tool(self, tool: Tool) -> Facts:
-        """What is known of a tool."""
-        return Facts(digest_of(tool.raw))
+        """What is known of a tool; worked out when it is seen for the first time."""
+        digest, size = measured(tool.raw)
+        return self._facts.get(digest) or self._remember(self._of_tool(tool, digest, size))
 
-    def _worked_out(self, message: Message, digest: bytes) -> Facts:
+    def _of_message(self, message: Message, digest: bytes, size: int) -> Facts:
         depth = len(message.path)
         findings: list[Finding] = []
         paragraphs: list[Paragraph] = []
+        characters = 0
         for part in message.parts:
-            if not part.text:
-                continue
-            text, path = Text(part.text, message.role, part.source), part.path[depth:]
-            findings += [one.under(path) for one in self.text(text)]
-            for start, end in text.paragraphs:
-                words = part.text[start:end].split()
-                if len(words) >= _LEAST_WORDS:
-                    same = blake2b(" ".join(words).encode("utf-8", "replace"), digest_size=16).digest()
-                    paragraphs.append(Paragraph(same, path, start, end, text.tokens(start, end)))
-        return Facts(digest, tuple(findings), tuple(paragraphs))
+            if part.text:
+                characters += len(part.text)
+                text, path = Text(part.text, message.role, part.source), part.path[depth:]
+                findings += [one.under(path) for one in self.text(text)]
+                paragraphs += compared(text, path)
+        only_text = all(part.kind == "text" for part in message.parts)
+        said = digest if not only_text or _is_plain(message.raw) else _said(message)
+        return Facts(digest, tuple(findings), tuple(paragraphs), size, said, characters, only_text)
+
+    def _of_tool(self, tool: Tool, digest: bytes, size: int) -> Facts:
+        findings = [one for rule in self.tool_rules for one in guarded(rule, tool)]
+        if tool.description:
+            found = self.text(Text(tool.description, "system", "description"))
+            findings += [one.under(description_path(tool)) for one in found]
+        return Facts(digest, tuple(findings), size=size, characters=len(tool.description))
+
+    def _remember(self, facts: Facts) -> Facts:
+        if facts.digest not in self._facts:
+            self._facts[facts.digest] = facts
+            self._weight += _weight(facts)
+        while len(self._facts) > 1 and (len(self._facts) > _REMEMBERED or self._weight > _HEAVIEST):
+            self._weight -= _weight(self._facts.popitem(last=False)[1])
+        return facts
+
+
+def _is_plain(raw: Any) -> bool:
+    """Whether a message is nothing but a role and a text: then its digest is of what it says."""
+    return isinstance(raw, dict) and len(raw) == 2 and isinstance(raw.get("content"), str)
+
+
+def _said(message: Message) -> bytes:
+    """A digest of who says what in a message, whatever else is in it."""
+    digest = blake2b(message.role.encode(), digest_size=16)
+    for part in message.parts:
+        digest.update(f"\0{part.source}\0{part.text}".encode("utf-8", "replace"))
+    return digest.digest()
+
+
+def compared(text: Text, path: Path) -> list[Paragraph]:
+    """The paragraphs of a text that are compared with others."""
+    found = []
+    for start, end in text.paragraphs if len(text.text) >= _LEAST else ():
+        if end - start >= _LEAST:
+            stretch = text.text[start:end]
+            words = stretch.split()
+            same = blake2b(" ".join(words).encode("utf-8", "replace"), digest_size=16).digest()
+            found.append(Paragraph(same, path, start, end, repeats.signs(stretch, words)))
+    return found
+
+
+def _weight(facts: Facts) -> int:
+    if not facts.findings:
+        return 0
+    edits = [edit for one in facts.findings if one.fix is not None for edit in one.fix.edits]
+    return sum(_WEIGHT_OF_EDIT + (len(edit.new) if isinstance(edit.new, str) else 0) for edit in edits)
 
 
 def selected(rule: Rule[Any], settings: Lint) -> bool:
@@ -98,6 +161,7 @@ def guarded(rule: Rule[Any], subject: Any) -> list[Finding]:
         return []
 
 
-def digest_of(value: Any) -> bytes:
-    """A digest of a JSON value, the same for the same value."""
-    return blake2b(marshal.dumps(value, 2), digest_size=16).digest()
+def measured(value: Any) -> tuple[bytes, int]:
+    """A digest of a JSON value, the same for the same value, and how many bytes it is."""
+    data = marshal.dumps(value, 2)
+    return blake2b(data, digest_size=16).digest(), len(data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from tokenguard.anatomy import Path
 
@@ -42,19 +42,28 @@ class Edit(NamedTuple):
     end: int | None = None
 
 
+Proof = Literal["words", "json", "schema", "copy"]
+"""How it is proven that a fix changes nothing for the model; see :mod:`tokenguard.lint.proofs`."""
+
+
 class Fix(NamedTuple):
     """How to mend what was found.
 
     Attributes:
         what: What it does, as an order: "Write the JSON without indentation".
         edits: The changes; they do not overlap.
-        safe: Whether the model is told the same afterwards, which is proven when it is applied (JSON is
-            equal, code is equal byte for byte). The others need somebody to look.
+        safe: Whether the model is told the same afterwards. The others need somebody to look.
+        proof: What is proven of a safe one when it is applied; without the proof it is not. ``words``: only
+            whitespace is another, and none in code. ``json``: it says the same JSON. ``schema``: it allows
+            and explains the same. ``copy``: what is taken out stands at ``copy_of``, and stays there.
+        copy_of: Where that is.
     """
 
     what: str
     edits: tuple[Edit, ...]
     safe: bool = True
+    proof: Proof | None = None
+    copy_of: Path = ()
 
 
 class Finding(NamedTuple):
@@ -84,5 +93,6 @@ class Finding(NamedTuple):
         """The same finding, where what it was found in stands at ``path``."""
         fix = self.fix
         if fix is not None:
-            fix = fix._replace(edits=tuple([edit._replace(path=path + edit.path) for edit in fix.edits]))
+            edits = tuple([edit._replace(path=path + edit.path) for edit in fix.edits])
+            fix = fix._replace(edits=edits, copy_of=path + fix.copy_of if fix.copy_of else ())
         return self._replace(path=path + self.path, fix=fix)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from tokenguard.lint.stretches import LONG_NUMBER, NUMBERED
+from tokenguard.lint.shapes import LONG_NUMBER, NUMBERED
 
 
 class Personal(NamedTuple):

@@ -1,8 +1,9 @@
 """What a rule is: a function that finds something, with a code, and a docstring that is its documentation.
 
-There are two kinds. A *text rule* looks at one text at a time: a message's content, a tool's description,
-a file. What it finds depends on nothing else, so that it is remembered with the text. A *request rule* looks
-at a whole request and the model that it is for; it runs on every call, and has to be quick.
+There are three kinds. A *text rule* looks at one text at a time: a message's content, a tool's description,
+a file. What it finds depends on nothing else, so that it is remembered with the text. A *tool rule* looks at
+one tool, likewise. A *request rule* looks at a whole request and the model that it is for; it runs on every
+call, and has to be quick.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from tokenguard.lint.finding import Finding, Severity
 
 if TYPE_CHECKING:
+    from tokenguard.anatomy import Tool
     from tokenguard.lint.request import Request
-    from tokenguard.lint.text import Text
+    from tokenguard.lint.text import Place, Text
 
 S = TypeVar("S")
 
@@ -34,6 +36,10 @@ class Rule(Generic[S]):
         severity: How bad what it finds is, as a rule.
         check: Gives what it finds.
         default: Whether it is on where nobody selects rules.
+        needs: Of a text rule: one of these must be in a text for the rule to find anything there. Most texts
+            have none, and are passed over at once.
+        least: Of a text rule: in a text of fewer characters it finds nothing.
+        places: Of a text rule: where it looks; ``None`` for everywhere.
     """
 
     code: str
@@ -41,6 +47,9 @@ class Rule(Generic[S]):
     severity: Severity
     check: Callable[[S], Iterable[Finding]]
     default: bool = True
+    needs: tuple[str, ...] = ()
+    least: int = 0
+    places: tuple[Place, ...] | None = None
 
     def run(self, subject: S) -> list[Finding]:
         """What it finds in a text or request, with its code on it."""
@@ -56,13 +65,32 @@ class Rule(Generic[S]):
 
 
 TextRule = Rule["Text"]
+ToolRule = Rule["Tool"]
 RequestRule = Rule["Request"]
 
 
+OURS: Final = ("content", "tool_result", "description", "file")
+"""Where the application decides what stands there: everywhere but in what the model has made."""
+
+
 def text_rule(
-    code: str, name: str, severity: Severity = Severity.WARNING, *, default: bool = True
+    code: str,
+    name: str,
+    severity: Severity = Severity.WARNING,
+    *,
+    default: bool = True,
+    needs: tuple[str, ...] = (),
+    least: int = 0,
+    places: tuple[Place, ...] | None = None,
 ) -> Callable[[Callable[[Text], Iterable[Finding]]], TextRule]:
     """Make a text rule of a function. Its findings are in the text: it gives no paths."""
+    return lambda check: Rule(code, name, severity, check, default, needs, least, places)
+
+
+def tool_rule(
+    code: str, name: str, severity: Severity = Severity.WARNING, *, default: bool = True
+) -> Callable[[Callable[[Tool], Iterable[Finding]]], ToolRule]:
+    """Make a tool rule of a function. Its findings' paths begin at the tool."""
     return lambda check: Rule(code, name, severity, check, default)
 
 

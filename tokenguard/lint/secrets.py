@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from tokenguard.lint.stretches import UNBROKEN
+from tokenguard.lint.shapes import UNBROKEN
 
 
 class Secret(NamedTuple):

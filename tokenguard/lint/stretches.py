@@ -1,47 +1,41 @@
-"""Find where in a text something of a certain shape can be, before a pattern looks there.
+"""Take a text apart in one walk: JSON, what is to stay as it is, and the rest.
 
-A text is mapped to one byte per character, which says only what class the character is of. Finding a few of
-these in a row is what a C library does fastest: under 2 ms for 400 KB, a fifth of what a pattern needs.
+They are found together since each hides the other: a sign of a template within a string of JSON is none, and
+what looks like JSON within code is that language's own.
 """
 
 from __future__ import annotations
 
-import string
-from collections.abc import Iterator
+import re
 from typing import Final
 
+from tokenguard.lint import json_blocks, verbatim
+from tokenguard.lint.json_blocks import Decoder, JsonBlock
+from tokenguard.lint.verbatim import Ends, Verbatim
 
-class Shape:
-    """Characters of certain classes in a row.
-
-    Args:
-        classes: Characters that are one class, and the letter that stands for them here.
-        row: The letters of the characters in a row, which is at least what is looked for.
-    """
-
-    def __init__(self, classes: dict[str, str], row: str) -> None:
-        of = {ord(character): ord(letter) for letter, members in classes.items() for character in members}
-        self._classes = bytes(of.get(byte, 0x20) for byte in range(256))
-        self._row = row.encode()
-
-    def stretches(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where such rows are: from the row's beginning to the first character of no class."""
-        # Characters outside Latin-1 become one question mark each, so that places stay what they are.
-        data = text.encode("latin-1", "replace").translate(self._classes)
-        start = data.find(self._row)
-        while start >= 0:
-            end = data.find(b" ", start)
-            if end < 0:
-                end = len(data)
-            yield start, end
-            start = data.find(self._row, end)
+_OPENING: Final = re.compile(rf"(?P<json>{json_blocks.OPENING})|{verbatim.OPENING}", re.I)
+_JSON: Final = frozenset(("", "json", "jsonl", "ndjson", "jsonc"))
+"""Languages of fences in which JSON may be: of one that says none, it is seen."""
 
 
-UNBROKEN: Final = Shape({"a": string.ascii_letters + string.digits + "_.+/=-"}, "a" * 20)
-"""What every credential has and prose hardly ever: 20 characters without a blank or quote."""
-
-NUMBERED: Final = Shape({"A": string.ascii_uppercase, "0": string.digits}, "AA00")
-"""Two capitals and two digits: how an IBAN begins."""
-
-LONG_NUMBER: Final = Shape({"0": string.digits}, "0000")
-"""Four digits: how a card number begins, in groups or not."""
+def find(text: str) -> tuple[tuple[Verbatim, ...], tuple[JsonBlock, ...]]:
+    """What is to stay as it is, and the JSON, each in order. JSON may be within a fence, and nowhere else."""
+    if not any(sign in text for sign in "`{[<") and "~~~" not in text:
+        return (), ()
+    ends, decoder = Ends(text), Decoder(text)
+    stretches: list[Verbatim] = []
+    blocks: list[JsonBlock] = []
+    position = least = 0
+    while opening := _OPENING.search(text, position):
+        found = decoder.at(opening.start()) if opening["json"] else ends.of(opening, least)
+        if found is None:
+            position = opening.start() + 1 if opening["json"] else opening.end()
+            continue
+        position = least = found.end
+        if isinstance(found, JsonBlock):
+            blocks.append(found)
+        else:
+            stretches.append(found)
+            if found.language in _JSON:
+                blocks += decoder.within(found.inner, found.end)
+    return tuple(stretches), tuple(blocks)

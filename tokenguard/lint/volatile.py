@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
-from tokenguard.lint.stretches import Shape
+from tokenguard.lint.shapes import Shape
 
 
 class Volatile(NamedTuple):
