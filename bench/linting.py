@@ -39,7 +39,7 @@ _WORDS: Final = (
 
 def call_bars(upstream: Upstream, *, quick: bool, rng: random.Random) -> Iterator[Bar]:
     """A chat of 2,000 tokens: one in which only the last message is new, and one that is new as a whole."""
-    plan = Plan(40, 8) if quick else Plan(150, 240)
+    plan = Plan(60, 26) if quick else Plan(150, 240)
     url = upstream.openai_url
     plain = sides.linting("plain", url, None)
     compared = [sides.bare("bare", url), plain]

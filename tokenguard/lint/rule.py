@@ -53,10 +53,11 @@ class Rule(Generic[S]):
 
     def run(self, subject: S) -> list[Finding]:
         """What it finds in a text or request, with its code on it."""
-        return [
-            one._replace(code=self.code, severity=one.severity or self.severity)
-            for one in self.check(subject)
-        ]
+        return [self.marked(one) for one in self.check(subject)]
+
+    def marked(self, finding: Finding) -> Finding:
+        """A finding of this rule, with its code on it."""
+        return finding._replace(code=self.code, severity=finding.severity or self.severity)
 
     @property
     def doc(self) -> str:
