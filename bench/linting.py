@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from itertools import count, islice
+from pydoc_data.topics import topics
 from typing import Any, Final
 
 import intervals
@@ -29,12 +31,15 @@ _CHAT_TOKENS: Final = 2000
 _LONG_TOKENS: Final = 100_000
 _LETTERS: Final = 1_000_000
 
-_WORDS: Final = (
-    *("the", "order", "was", "sent", "on", "Monday", "and", "should", "have", "been", "there", "by", "now"),
-    *("customer", "says", "that", "nothing", "came", "so", "look", "at", "what", "carrier", "wrote"),
-    *("answer", "in", "two", "sentences", "whether", "we", "can", "refund", "shipping", "or", "wait", "for"),
-    *("another", "three", "days", "as", "our", "terms", "say", "part", "about", "delays", "abroad", "but"),
+_PARAGRAPHS: Final = sorted(
+    {
+        " ".join(paragraph.split())
+        for topic in topics.values()
+        for paragraph in topic.split("\n\n")
+        if len(paragraph) > 200 and paragraph[:1].isalpha()
+    }
 )
+"""Prose that comes with Python: some 300 paragraphs of its reference, 100 tokens each."""
 
 
 def call_bars(upstream: Upstream, *, quick: bool, rng: random.Random) -> Iterator[Bar]:
@@ -101,8 +106,14 @@ def _chat(rng: random.Random) -> Sequence[Mapping[str, str]]:
 
 
 def _text(rng: random.Random, tokens: int) -> str:
-    """So many tokens of prose, in paragraphs; a word of it is a token."""
-    sentences = [" ".join(rng.choices(_WORDS, k=18)).capitalize() + "." for _ in range(tokens // 19 + 1)]
-    text = "".join(sentence + ("\n\n" if n % 4 == 3 else " ") for n, sentence in enumerate(sentences))
-    assert tokens_of(text[:2000], "") > 0
-    return text.strip()
+    """About so many tokens of prose, in paragraphs."""
+    paragraphs: list[str] = []
+    while (left := tokens - sum(map(_tokens, paragraphs))) > 0:
+        paragraph = rng.choice(_PARAGRAPHS)
+        paragraphs.append(" ".join(paragraph.split()[: left * 3 // 4 + 1]))
+    return "\n\n".join(paragraphs)
+
+
+@cache
+def _tokens(text: str) -> int:
+    return tokens_of(text, "")

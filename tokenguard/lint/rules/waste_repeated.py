@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -91,10 +92,9 @@ def near_duplicate_paragraph(request: Request) -> Iterator[Finding]:
     `ignore`
     """
     signs = [sign for one in request.facts for paragraph in one.paragraphs for sign in paragraph.signs]
-    once: set[int] = set()
-    shared = {sign for sign in signs if sign in once or once.add(sign)}  # type: ignore[func-returns-value]
-    if not shared:
+    if len(set(signs)) == len(signs):  # as a rule: nothing is said twice
         return
+    shared = {sign for sign, times in Counter(signs).items() if times > 1}
     for (i, paragraph), (earlier, other) in _pairs(request, shared):
         first, second = _stretch(request, earlier, other), _stretch(request, i, paragraph)
         alike = _LIKENESS.get((other.digest, paragraph.digest), repeats.likeness, first, second)
