@@ -45,6 +45,7 @@ class Linter:
         self._needs = [
             (rule, rule.least, (*rule.needs, "")[0], rule.needs[1:], rule.places) for rule in self.text_rules
         ]
+        self._of_kind: dict[tuple[str, bool, bool, bool], tuple[RequestRule, ...]] = {}
         self._facts: OrderedDict[bytes, Facts] = OrderedDict()
         self._weight = 0
 
@@ -57,7 +58,7 @@ class Linter:
         for tool, facts in zip(request.anatomy.tools, request.tools, strict=True):
             if facts.findings:
                 found += [one.under(tool.path) for one in facts.findings]
-        rules = iter(self.request_rules)
+        rules = iter(self._concerning(request))
         while True:  # once, but where a rule breaks: these run for every call
             try:
                 for rule in rules:
@@ -66,6 +67,22 @@ class Linter:
                 return found
             except Exception as error:
                 faults.note(f"lint.{rule.code}", error)
+
+    def _concerning(self, request: Request) -> tuple[RequestRule, ...]:
+        """The request rules that may find something in a request of this kind."""
+        anatomy = request.anatomy
+        has = request.dialect, bool(request.media), bool(anatomy.tools), anatomy.schema is not None
+        rules = self._of_kind.get(has)
+        if rules is None:
+            known = dict(zip(("media", "tools", "schema"), has[1:], strict=True))
+            rules = self._of_kind[has] = tuple(
+                rule
+                for rule in self.request_rules
+                if (rule.dialects is None or request.dialect in rule.dialects)
+                and (rule.about is None or known[rule.about])
+                and (rule.option is None or getattr(self.settings, rule.option) is not None)
+            )
+        return rules
 
     def text(self, text: Text) -> list[Finding]:
         """All findings of the text rules in a text."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
 
 from tokenguard.lint.finding import Finding, Severity
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from tokenguard.lint.text import Place, Text
 
 S = TypeVar("S")
+
+About = Literal["media", "tools", "schema"]
+"""What a request may have, and rules be about."""
 
 SECTIONS: Final = ("What it does", "Why is this bad?", "Example", "Use instead", "Fix safety", "Options")
 """The sections that a rule's docstring may have, in this order; the first four it must have."""
@@ -40,6 +43,9 @@ class Rule(Generic[S]):
             have none, and are passed over at once.
         least: Of a text rule: in a text of fewer characters it finds nothing.
         places: Of a text rule: where it looks; ``None`` for everywhere.
+        dialects: Of a request rule: the formats in which it can find anything; ``None`` for any.
+        about: Of a request rule: what a request must have for it to find anything there.
+        option: Of a request rule: the setting without which it finds nothing.
     """
 
     code: str
@@ -50,6 +56,9 @@ class Rule(Generic[S]):
     needs: tuple[str, ...] = ()
     least: int = 0
     places: tuple[Place, ...] | None = None
+    dialects: tuple[str, ...] | None = None
+    about: About | None = None
+    option: str | None = None
 
     def run(self, subject: S) -> list[Finding]:
         """What it finds in a text or request, with its code on it."""
@@ -96,7 +105,21 @@ def tool_rule(
 
 
 def request_rule(
-    code: str, name: str, severity: Severity = Severity.WARNING, *, default: bool = True
+    code: str,
+    name: str,
+    severity: Severity = Severity.WARNING,
+    *,
+    default: bool = True,
+    dialects: Iterable[str] | None = None,
+    about: About | None = None,
+    option: str | None = None,
 ) -> Callable[[Callable[[Request], Iterable[Finding]]], RequestRule]:
-    """Make a request rule of a function. Its findings' paths begin at the request."""
-    return lambda check: Rule(code, name, severity, check, default)
+    """Make a request rule of a function. Its findings' paths begin at the request.
+
+    What it is about is said here, too, so that most calls need not run most rules: to touch the code of fifty
+    rules would cost a call more than all that they find out.
+    """
+    formats = None if dialects is None else tuple(dialects)
+    return lambda check: Rule(
+        code, name, severity, check, default, dialects=formats, about=about, option=option
+    )

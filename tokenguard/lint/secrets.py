@@ -140,10 +140,7 @@ def others(text: str) -> Iterator[Secret]:
 def _detectors() -> tuple[tuple[str, Callable[[str], Iterator[str]]], ...]:
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 
-    made: list[Any] = [
-        plugin()
-        for plugin in get_mapping_from_secret_type_to_class().values()
-        if plugin.__name__ not in _TOO_LOOSE
-    ]
+    known: dict[str, Any] = get_mapping_from_secret_type_to_class()
+    made = [plugin() for plugin in known.values() if plugin.__name__ not in _TOO_LOOSE]
     # analyze_string looks at the text alone; analyze_line would try the secret out on the issuer's server.
     return tuple((str(plugin.secret_type), plugin.analyze_string) for plugin in made)

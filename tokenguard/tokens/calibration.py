@@ -94,7 +94,8 @@ class Estimator:
     def __init__(self, prior: Prior) -> None:
         self.prior = prior
         self._weights = list(prior.weights)
-        self._bills = 0
+        self.bills = 0
+        self._learned: Learned | None = None
         self._errors: deque[float] = deque(maxlen=_KEPT)
         variances = [one**2 for one in prior.spread]
         self._spread = [
@@ -103,7 +104,11 @@ class Estimator:
 
     def learned(self) -> Learned:
         """What is known by now."""
-        return Learned(tuple(self._weights), self._bills, self._error(), self._bound())
+        learned = self._learned
+        if learned is None:
+            learned = Learned(tuple(self._weights), self.bills, self._error(), self._bound())
+            self._learned = learned
+        return learned
 
     def observe(self, features: Sequence[float], tokens: int, known: float = 0.0) -> None:
         """Learn from one bill.
@@ -117,7 +122,8 @@ class Estimator:
         if tokens <= 0 or expected <= 0 or not math.isfinite(expected):
             return
         self._errors.append(tokens / expected)
-        self._bills += 1
+        self.bills += 1
+        self._learned = None
         off = min(max(tokens / expected - 1, -_LARGEST_STEP), _LARGEST_STEP)
         share = [value / expected for value in features]
         used = [i for i, value in enumerate(share) if value]
@@ -162,7 +168,7 @@ class Estimator:
                 "names": self.prior.names,
                 "weights": [_short(value) for value in self._weights],
                 "spread": [[_short(value) for value in row[: i + 1]] for i, row in enumerate(self._spread)],
-                "bills": self._bills,
+                "bills": self.bills,
                 "errors": [_short(value) for value in self._errors],
             },
             separators=(",", ":"),
@@ -190,7 +196,7 @@ class Estimator:
         limits = zip(weights, prior.least, prior.most, strict=True)
         made._weights = [min(max(weight, least), most) for weight, least, most in limits]
         made._spread = [[rows[max(i, j)][min(i, j)] for j in range(n)] for i in range(n)]
-        made._bills, made._errors = bills, deque(errors, maxlen=_KEPT)
+        made.bills, made._errors = bills, deque(errors, maxlen=_KEPT)
         return made
 
 
@@ -225,9 +231,11 @@ class Calibration:
 
         ``None`` where that is nothing yet, or where the count was right without.
         """
-        with self._lock:
-            estimator = self._of(provider, model)
-            learned = estimator.learned()
+        estimator = self._models.get((provider, model))
+        if estimator is None:
+            with self._lock:
+                estimator = self._of(provider, model)
+        learned = estimator.learned()
         if learned.bills < _FIRST or learned.weights == estimator.prior.weights:
             return None
         n = len(CLASSES)
@@ -249,14 +257,14 @@ class Calibration:
         with self._lock:
             estimator = self._of(provider, model)
             self._passed[named] = passed = self._passed.get(named, 0) + 1
-            if estimator.learned().bills >= _KEPT and passed % _EVERY:
+            if estimator.bills >= _KEPT and passed % _EVERY:
                 return
         found = features(anatomy, model, provider)
         if not found.certain:
             return
         with self._lock:
             estimator.observe((*found.classes, *found.extras), tokens, found.known)
-            bills = estimator.learned().bills
+            bills = estimator.bills
             state = estimator.state() if bills <= _EVERY or bills % _EVERY == 0 else None
         if state is not None and self._memory is not None:
             self._memory.learn(provider, model, _named(estimator.prior), bills, state)

@@ -27,7 +27,7 @@ _LONGEST_LINE: Final = 200
 """A longer line is not moved as a whole."""
 
 
-@request_rule("TG301", "volatile-prefix")
+@request_rule("TG301", "volatile-prefix", dialects=KEPT_UNASKED)
 def volatile_prefix(request: Request) -> Iterator[Finding]:
     """The time or an id in the instructions, before what could be kept.
 

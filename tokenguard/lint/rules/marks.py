@@ -23,7 +23,7 @@ _SURELY: Final = 1.25
 """By how much an estimate has to be above a limit to be sure of it."""
 
 
-@request_rule("TG305", "too-many-breakpoints", Severity.ERROR)
+@request_rule("TG305", "too-many-breakpoints", Severity.ERROR, dialects=(beginnings.MESSAGES,))
 def too_many_breakpoints(request: Request) -> Iterator[Finding]:
     """More than four breakpoints in a request to Anthropic.
 
@@ -65,7 +65,7 @@ def too_many_breakpoints(request: Request) -> Iterator[Finding]:
     )
 
 
-@request_rule("TG306", "breakpoint-after-input")
+@request_rule("TG306", "breakpoint-after-input", dialects=(beginnings.MESSAGES,))
 def breakpoint_after_input(request: Request) -> Iterator[Finding]:
     """A breakpoint after what is new on every call.
 
@@ -121,7 +121,7 @@ def breakpoint_after_input(request: Request) -> Iterator[Finding]:
         )
 
 
-@request_rule("TG307", "prefix-too-short", Severity.INFO)
+@request_rule("TG307", "prefix-too-short", Severity.INFO, dialects=(beginnings.MESSAGES,))
 def prefix_too_short(request: Request) -> Iterator[Finding]:
     """A breakpoint after fewer tokens than the model's cache keeps.
 
@@ -162,7 +162,7 @@ def prefix_too_short(request: Request) -> Iterator[Finding]:
         )
 
 
-@request_rule("TG308", "no-breakpoint")
+@request_rule("TG308", "no-breakpoint", dialects=(beginnings.MESSAGES,))
 def no_breakpoint(request: Request) -> Iterator[Finding]:
     """A long beginning that is sent to Anthropic again and again, and not marked to be kept.
 

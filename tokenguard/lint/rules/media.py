@@ -37,7 +37,7 @@ _LEAST_DATA: Final = 256
 """Characters of base64 below which nothing is a picture that costs anything."""
 
 
-@request_rule("TG501", "image-detail")
+@request_rule("TG501", "image-detail", about="media")
 def image_detail(request: Request) -> Iterator[Finding]:
     """A large picture that a model of OpenAI's looks at as closely as it can, unasked.
 
@@ -82,7 +82,7 @@ def image_detail(request: Request) -> Iterator[Finding]:
                 )
 
 
-@request_rule("TG502", "oversized-image", Severity.INFO)
+@request_rule("TG502", "oversized-image", Severity.INFO, about="media")
 def oversized_image(request: Request) -> Iterator[Finding]:
     """A picture of which the model sees no more than of one half as wide and high.
 
@@ -122,7 +122,7 @@ def oversized_image(request: Request) -> Iterator[Finding]:
             )
 
 
-@request_rule("TG503", "repeated-media")
+@request_rule("TG503", "repeated-media", about="media")
 def repeated_media(request: Request) -> Iterator[Finding]:
     """The same picture, sound or document several times in one request.
 
@@ -169,7 +169,7 @@ def repeated_media(request: Request) -> Iterator[Finding]:
         known[alike] = media
 
 
-@request_rule("TG504", "pdf-of-text", Severity.INFO)
+@request_rule("TG504", "pdf-of-text", Severity.INFO, about="media")
 def pdf_of_text(request: Request) -> Iterator[Finding]:
     """A PDF without pictures, where its text would do.
 
@@ -205,7 +205,7 @@ def pdf_of_text(request: Request) -> Iterator[Finding]:
             )
 
 
-@request_rule("TG505", "no-language", Severity.INFO)
+@request_rule("TG505", "no-language", Severity.INFO, dialects=("openai.audio",))
 def no_language(request: Request) -> Iterator[Finding]:
     """A transcription that does not say which language is spoken.
 
@@ -237,7 +237,7 @@ def no_language(request: Request) -> Iterator[Finding]:
         yield Finding("the language that is spoken is not said")
 
 
-@request_rule("TG506", "stale-media", Severity.INFO, default=False)
+@request_rule("TG506", "stale-media", Severity.INFO, default=False, about="media")
 def stale_media(request: Request) -> Iterator[Finding]:
     """A picture, sound or document far back in the history.
 

@@ -43,7 +43,7 @@ _EASY: Final = 4096
 """Almost every schema has an answer of fewer tokens."""
 
 
-@request_rule("TG401", "no-output-cap", Severity.INFO)
+@request_rule("TG401", "no-output-cap", Severity.INFO, dialects=CAP_NAMES)
 def no_output_cap(request: Request) -> Iterator[Finding]:
     """A request whose answer may be as long as the model can make it.
 
@@ -83,7 +83,7 @@ def no_output_cap(request: Request) -> Iterator[Finding]:
     yield Finding(f"no {name}: the answer may have " + (f"up to {most:,} tokens" if most else "any length"))
 
 
-@request_rule("TG402", "wrong-cap-name", Severity.ERROR)
+@request_rule("TG402", "wrong-cap-name", Severity.ERROR, dialects=CAP_NAMES)
 def wrong_cap_name(request: Request) -> Iterator[Finding]:
     """The limit of the answer under a name that the model or the API does not take.
 
@@ -210,7 +210,7 @@ def cap_too_small(request: Request) -> Iterator[Finding]:
         )
 
 
-@request_rule("TG405", "needs-streaming")
+@request_rule("TG405", "needs-streaming", dialects=(MESSAGES,))
 def needs_streaming(request: Request) -> Iterator[Finding]:
     """A long answer from Anthropic in one piece.
 
@@ -243,7 +243,7 @@ def needs_streaming(request: Request) -> Iterator[Finding]:
         )
 
 
-@request_rule("TG406", "thinking-budget", Severity.ERROR)
+@request_rule("TG406", "thinking-budget", Severity.ERROR, dialects=(MESSAGES,))
 def thinking_budget(request: Request) -> Iterator[Finding]:
     """A thinking budget that leaves nothing for the answer, or is too small to be taken.
 

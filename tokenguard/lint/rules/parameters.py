@@ -71,7 +71,7 @@ def refused_parameter(request: Request) -> Iterator[Finding]:
         yield Finding(f"{request.asked.model} refuses {name}", (name,), fix=fix)
 
 
-@request_rule("TG408", "sampled-though-cached", Severity.INFO)
+@request_rule("TG408", "sampled-though-cached", Severity.INFO, dialects=_SAMPLED)
 def sampled_though_cached(request: Request) -> Iterator[Finding]:
     """A call whose answers could be kept, with an answer that is drawn anew every time.
 

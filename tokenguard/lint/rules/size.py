@@ -71,7 +71,7 @@ def context_overflow(request: Request) -> Iterator[Finding]:
         yield Finding(what, severity=Severity.WARNING)
 
 
-@request_rule("TG102", "input-over-budget", Severity.ERROR)
+@request_rule("TG102", "input-over-budget", Severity.ERROR, option="max_input_tokens")
 def input_over_budget(request: Request) -> Iterator[Finding]:
     """More input than you allow.
 
@@ -139,7 +139,7 @@ def long_context_price(request: Request) -> Iterator[Finding]:
             return
 
 
-@request_rule("TG111", "system-over-budget")
+@request_rule("TG111", "system-over-budget", option="max_system_tokens")
 def system_over_budget(request: Request) -> Iterator[Finding]:
     """Instructions that are longer than you allow.
 
@@ -170,7 +170,7 @@ def system_over_budget(request: Request) -> Iterator[Finding]:
         yield Finding(what, request.anatomy.messages[system[0]].path, tokens=over)
 
 
-@request_rule("TG112", "tools-over-budget")
+@request_rule("TG112", "tools-over-budget", about="tools", option="max_tools_tokens")
 def tools_over_budget(request: Request) -> Iterator[Finding]:
     """Tools that take more than you allow.
 
@@ -203,7 +203,7 @@ def tools_over_budget(request: Request) -> Iterator[Finding]:
         yield Finding(what, tools[0].path[:-1], tokens=request.count.tools - most)
 
 
-@request_rule("TG113", "passages-over-budget")
+@request_rule("TG113", "passages-over-budget", option="max_passages_tokens")
 def passages_over_budget(request: Request) -> Iterator[Finding]:
     """Retrieved passages that take more than you allow.
 

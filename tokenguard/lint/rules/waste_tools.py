@@ -26,7 +26,7 @@ _MOST_TOKENS_OF_DESCRIPTION: Final = 400
 _MOST_NAMED: Final = 5
 
 
-@request_rule("TG241", "unused-tools")
+@request_rule("TG241", "unused-tools", about="tools")
 def unused_tools(request: Request) -> Iterator[Finding]:
     """Tools that are sent with every request and never called.
 
@@ -156,7 +156,7 @@ def long_tool_description(tool: Tool) -> Iterator[Finding]:
             yield Finding(what, path, tokens=size - _MOST_TOKENS_OF_DESCRIPTION)
 
 
-@request_rule("TG244", "tool-described-twice")
+@request_rule("TG244", "tool-described-twice", about="tools")
 def tool_described_twice(request: Request) -> Iterator[Finding]:
     r"""A tool's description that the instructions repeat.
 
@@ -196,7 +196,7 @@ def tool_described_twice(request: Request) -> Iterator[Finding]:
                     yield Finding(what, part.path, start, end, tokens=tokens(tool.description))
 
 
-@request_rule("TG251", "schema-in-prompt")
+@request_rule("TG251", "schema-in-prompt", about="schema")
 def schema_in_prompt(request: Request) -> Iterator[Finding]:
     """The schema of the answer, pasted into the prompt as well.
 
