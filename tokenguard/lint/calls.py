@@ -75,7 +75,8 @@ class CallLinter:
         request = self._request(call, dialect, body, call.asked, call.anatomy)
         request.before = self._remembered(call, request)
         found = self._found(call, request)
-        mended, fixed = apply(body, self._wanted(found), request)
+        wanted = self._wanted(found)
+        mended, fixed = apply(body, wanted, request) if wanted else (body, [])
         if not fixed:
             return Checked(tuple(found))
         asked = dialect.ask(mended)._replace(model=call.asked.model, stream=call.asked.stream)

@@ -27,6 +27,9 @@ _REMEMBERED: Final = 4096
 _HEAVIEST: Final = 16 * 2**20
 """About how many bytes the fixes may have that are kept with them; the oldest facts make room."""
 
+_SHORT: Final = 2048
+"""So many bytes of a message are kept to know it again; of a longer one, a digest is."""
+
 _WEIGHT_OF_EDIT: Final = 256
 
 _LEAST: Final = 100
@@ -97,15 +100,18 @@ class Linter:
 
     def message(self, message: Message) -> Facts:
         """What is known of a message; worked out when it is seen for the first time."""
-        digest, size = measured((message.role, message.raw))
-        return self._facts.get(digest) or self._remember(self._of_message(message, digest, size))
+        # Of a short one all bytes are its key: to digest them would take longer than all else here.
+        data = marshal.dumps((message.role, message.raw), 2)
+        key = data if len(data) <= _SHORT else digest_of(data)
+        return self._facts.get(key) or self._remember(key, self._of_message(message, data))
 
     def tool(self, tool: Tool) -> Facts:
         """What is known of a tool; worked out when it is seen for the first time."""
-        digest, size = measured(tool.raw)
-        return self._facts.get(digest) or self._remember(self._of_tool(tool, digest, size))
+        data = marshal.dumps(tool.raw, 2)
+        key = data if len(data) <= _SHORT else digest_of(data)
+        return self._facts.get(key) or self._remember(key, self._of_tool(tool, data))
 
-    def _of_message(self, message: Message, digest: bytes, size: int) -> Facts:
+    def _of_message(self, message: Message, data: bytes) -> Facts:
         depth = len(message.path)
         findings: list[Finding] = []
         paragraphs: list[Paragraph] = []
@@ -117,19 +123,20 @@ class Linter:
                 findings += [one.under(path) for one in self.text(text)]
                 paragraphs += compared(text, path)
         only_text = all(part.kind == "text" for part in message.parts)
+        digest = digest_of(data)
         said = digest if not only_text or _is_plain(message.raw) else _said(message)
-        return Facts(digest, tuple(findings), tuple(paragraphs), size, said, characters, only_text)
+        return Facts(digest, tuple(findings), tuple(paragraphs), len(data), said, characters, only_text)
 
-    def _of_tool(self, tool: Tool, digest: bytes, size: int) -> Facts:
+    def _of_tool(self, tool: Tool, data: bytes) -> Facts:
         findings = [one for rule in self.tool_rules for one in guarded(rule, tool)]
         if tool.description:
             found = self.text(Text(tool.description, "system", "description"))
             findings += [one.under(description_path(tool)) for one in found]
-        return Facts(digest, tuple(findings), size=size, characters=len(tool.description))
+        return Facts(digest_of(data), tuple(findings), size=len(data), characters=len(tool.description))
 
-    def _remember(self, facts: Facts) -> Facts:
-        if facts.digest not in self._facts:
-            self._facts[facts.digest] = facts
+    def _remember(self, key: bytes, facts: Facts) -> Facts:
+        if key not in self._facts:
+            self._facts[key] = facts
             self._weight += _weight(facts)
         while len(self._facts) > 1 and (len(self._facts) > _REMEMBERED or self._weight > _HEAVIEST):
             self._weight -= _weight(self._facts.popitem(last=False)[1])
@@ -186,7 +193,6 @@ def guarded(rule: Rule[Any], subject: Any) -> list[Finding]:
         return []
 
 
-def measured(value: Any) -> tuple[bytes, int]:
-    """A digest of a JSON value, the same for the same value, and how many bytes it is."""
-    data = marshal.dumps(value, 2)
-    return blake2b(data, digest_size=16).digest(), len(data)
+def digest_of(data: bytes) -> bytes:
+    """By what a message or tool is known, given all its bytes."""
+    return blake2b(data, digest_size=16).digest()
