@@ -75,7 +75,7 @@ def changing(request: Request, i: int) -> tuple[int, Volatile] | None:
     digest = request.facts[i].digest
     if request.before is not None and digest in request.before.messages:
         return None
-    values = _values if request.complete else _values_of_templates
+    values = _values_of_templates if request.template else _values
     return values(digest, request.anatomy.messages[i])
 
 

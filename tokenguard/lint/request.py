@@ -101,6 +101,8 @@ class Request:
         before: The last request of this kind; ``None`` where there is none, as for requests in files.
         complete: Whether the body is all there is. Of a call in source code, parts may not be known.
         cached: Whether a cache of ours keeps the answers of such calls that are the same every time.
+        template: Whether its texts have placeholders that are filled in before it is sent, as prompts in
+            files and calls in source code have.
     """
 
     def __init__(
@@ -119,6 +121,7 @@ class Request:
         weights: Weights | None = None,
         complete: bool = True,
         cached: bool = False,
+        template: bool = False,
     ) -> None:
         self.body = body
         self.dialect = dialect
@@ -133,6 +136,7 @@ class Request:
         self.weights = weights
         self.complete = complete
         self.cached = cached
+        self.template = template or not complete
 
     @cached_property
     def count(self) -> RequestCount:

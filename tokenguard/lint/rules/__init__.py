@@ -1,7 +1,7 @@
 """The rules: a file for each family, or several. Add a rule by adding it to its file's list.
 
-The first digit of a code says the family: 1 size, 2 waste, 3 the provider's prompt cache, 4 output,
-5 pictures, sound and documents, 6 safety.
+The first digit of a code says the family: 0 files that cannot be linted, 1 size, 2 waste, 3 the provider's
+prompt cache, 4 output, 5 pictures, sound and documents, 6 safety.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any, Final
 from tokenguard.lint.rule import RequestRule, Rule, TextRule, ToolRule
 from tokenguard.lint.rules import (
     cache,
+    files,
     marks,
     media,
     output,
@@ -48,5 +49,5 @@ REQUEST_RULES: Final[tuple[RequestRule, ...]] = (
     *safety.REQUEST_RULES,
 )
 RULES: Final[tuple[Rule[Any], ...]] = tuple(
-    sorted((*TEXT_RULES, *TOOL_RULES, *REQUEST_RULES), key=lambda rule: rule.code)
+    sorted((*TEXT_RULES, *TOOL_RULES, *REQUEST_RULES, *files.FILE_RULES), key=lambda rule: rule.code)
 )

@@ -68,7 +68,7 @@ def volatile_prefix(request: Request) -> Iterator[Finding]:
             continue
         part, value = messages[i].parts[found[0]], found[1]
         lost = len(part.text) - value.end + beginnings.characters(messages[i + 1 : _last_turn(messages)])
-        enough = _is_worth_moving(part.text, value) if not request.complete else _is_lost(request, lost)
+        enough = _is_worth_moving(part.text, value) if request.template else _is_lost(request, lost)
         if enough:
             yield Finding(
                 f"{value.what} is new on every call, and stands before about {lost // PER_TOKEN:,} tokens "
@@ -216,7 +216,7 @@ def static_after_input(request: Request) -> Iterator[Finding]:
     ## Fix safety
     There is no fix: the text says "above" and "below".
     """
-    if request.complete:
+    if not request.template:
         return
     for message in request.anatomy.messages:
         for part in message.parts:
