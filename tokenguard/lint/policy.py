@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -46,3 +47,17 @@ class Lint:
             raise ConfigError(
                 f"Lint(on_error={self.on_error!r}): give one of {', '.join(map(repr, ON_ERROR))}"
             )
+        for name in ("select", "extend_select", "ignore"):
+            if codes := getattr(self, name):
+                object.__setattr__(self, name, _checked(name, codes))
+
+
+def _checked(name: str, codes: Iterable[str]) -> tuple[str, ...]:
+    from tokenguard.lint.codes import complaint, unknown  # which needs all rules
+
+    if isinstance(codes, str):
+        raise ConfigError(f"Lint({name}={codes!r}): give a list of codes, as in {name}=[{codes!r}]")
+    said = tuple(codes)
+    for code in unknown(said):
+        raise ConfigError(f"Lint({name}={list(said)!r}): {complaint(code)}")
+    return said
