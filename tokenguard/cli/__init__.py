@@ -17,10 +17,10 @@ WRONG: Final = 2
 """Exit code for wrong usage, a wrong setting, or a ledger or cache that cannot be used; click's for wrong
 usage."""
 
-EXIT_CODES: Final = f"""Exit codes: 0 done; 1 nothing was found, a file could not be read, 'cache verify'
-found bad entries, or the reader of the output went away; {WRONG} wrong usage, a wrong setting, or an unusable
-ledger or cache. 'tokenguard run' ends with the code of the program that it runs; 126 and 127 say that the
-program cannot be started or found."""
+EXIT_CODES: Final = f"""Exit codes: 0 done; 1 nothing was found, 'lint' found something, a file could not be
+read, 'cache verify' found bad entries, or the reader of the output went away; {WRONG} wrong usage, a wrong
+setting, or an unusable ledger or cache. 'tokenguard run' ends with the code of the program that it runs;
+126 and 127 say that the program cannot be started or found."""
 
 
 class Command(NamedTuple):
@@ -39,6 +39,7 @@ COMMANDS: Final = {
         "Show what a request would cost, model by model.", "tokenguard.cli.estimate", "estimate"
     ),
     "cache": Command("Look into the response cache, and invalidate answers.", "tokenguard.cli.cache", "app"),
+    "lint": Command("Find what prompts waste, before it is paid for.", "tokenguard.cli.lint", "lint"),
     "run": Command("Run a program with every client in it guarded.", "tokenguard.cli.run", "app"),
     "config": Command("Check and show the configuration.", "tokenguard.cli.config", "app"),
     "demo": Command("Show the main job at work; no key, no network.", "tokenguard.cli.demo", "demo"),
