@@ -13,6 +13,8 @@ SECTIONS = {
     ("retry",): "[retry]",
     ("cache",): "[cache]",
     ("cache", "similar"): "[cache.similar]",
+    ("lint",): "[lint]",
+    ("lint", "overrides"): "[[lint.overrides]]",
     ("telemetry",): "[telemetry]",
     ("prices",): "[[prices]]",
 }

@@ -130,7 +130,11 @@ def test_a_wrong_value_is_told_with_its_line(
             2,
             "unknown key 'retries' in [telemetry]; did you mean 'retry.retries'?",
         ),
-        ("[budgets]\nx = 1", 1, "unknown key 'budgets'; The keys outside tables are retry, cache, ledger,"),
+        (
+            "[budgets]\nx = 1",
+            1,
+            "unknown key 'budgets'; The keys outside tables are retry, cache, lint, ledger,",
+        ),
         ("[cache]\nstale = '1h'", 2, "unknown key 'stale' in [cache]; "),
         ("[[prices]]\nmodel = 'm'\nfrom_ = 1", 3, "unknown key 'from_' in [prices]; did you mean 'from'?"),
     ],

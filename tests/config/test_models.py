@@ -10,6 +10,7 @@ import pytest
 
 from tokenguard import Guard, Similar
 from tokenguard.cache.similar.described import DescribedEmbedder
+from tokenguard.config.lint import LintTable
 from tokenguard.config.models import (
     CacheTable,
     Configuration,
@@ -42,11 +43,11 @@ def test_plain_defaults_are_the_guard_s(name: str) -> None:
     assert Configuration.model_fields[name].default == parameters()[name]
 
 
-@pytest.mark.parametrize("table", [RetryTable, CacheTable, TelemetryTable, PriceTable])
+@pytest.mark.parametrize("table", [RetryTable, CacheTable, LintTable, TelemetryTable, PriceTable])
 def test_a_table_is_its_policy(table: type[PolicyTable]) -> None:
     """Every field of a policy is a key, with the policy's default; but for functions."""
     fields = {field.name: field for field in dataclasses.fields(table.policy) if field.name not in FUNCTIONS}
-    assert set(table.model_fields) == set(fields)
+    assert set(table.model_fields) == {*fields, *(LintTable.of_files if table is LintTable else ())}
     for name, field in fields.items():
         default = field.default_factory() if callable(field.default_factory) else field.default
         required = default is dataclasses.MISSING
@@ -68,7 +69,7 @@ def test_the_table_of_similar_questions_is_its_policy_and_its_embedder() -> None
             assert (SimilarTable.model_fields[name].default or None) == (field.default or None)
 
 
-@pytest.mark.parametrize("table", [RetryTable, CacheTable, TelemetryTable])
+@pytest.mark.parametrize("table", [RetryTable, CacheTable, LintTable, TelemetryTable])
 def test_a_table_with_nothing_in_it_is_the_default(table: type[PolicyTable]) -> None:
     """Writing a header alone changes nothing."""
     assert table().made() == table.policy()

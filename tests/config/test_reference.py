@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,12 +44,20 @@ def test_the_example_says_every_key_and_loads(tmp_path: Path, monkeypatch: pytes
         dotted = ".".join(key.path)
         if f"\n# {key.path[-1]} = " in EXAMPLE[1]:
             continue
-        inside_prices = any(key.path[-1] in price for price in settings.values["prices"])
-        assert inside_prices if len(key.path) > 1 and key.path[0] == "prices" else any(
-            one == dotted or one.startswith(dotted + ".") for one in said
-        )  # fmt: skip
+        entries = _array_around(key.path, settings.values)
+        if entries is not None:
+            assert any(key.path[-1] in entry for entry in entries)
+        else:
+            assert any(one == dotted or one.startswith(dotted + ".") for one in said)
     (tmp_path / "var").mkdir()
     Guard(**guard_arguments(settings)).close()
+
+
+def _array_around(path: tuple[str, ...], values: Any) -> list[dict[str, Any]] | None:
+    """The tables of the array that a key is in; ``None`` for one that is in none."""
+    for name in path[:-1]:
+        values = values[name]
+    return values if isinstance(values, list) else None
 
 
 def test_the_variables_in_the_page_exist() -> None:

@@ -16,6 +16,7 @@ from tokenguard.cache import Cache
 from tokenguard.cache.key import MAY_IGNORE
 from tokenguard.cache.policy import MODES, Mode
 from tokenguard.call import Meter
+from tokenguard.config.lint import LintTable
 from tokenguard.config.similar import SimilarTable
 from tokenguard.config.tables import (
     BYTES,
@@ -310,6 +311,15 @@ class Configuration(Table):
         description="Answer a request with the answer that the same request got before. `true` is short for "
         "a `[cache]` with nothing in it: on, with every default.",
     )
+    lint: Annotated[
+        LintTable | Literal[False],
+        _or_true(LintTable),
+        Must("true, false or a [lint] table"),
+    ] = Field(
+        False,
+        description="Look at every call before it is paid for; and how `tokenguard lint` looks at files. "
+        "`true` is short for a `[lint]` with nothing in it: on, with every default.",
+    )
     ledger: Annotated[
         Text | Literal[False] | None,
         Must("a path in quotes, or false", default="`tokenguard/ledger.db` in the user's folder for state"),
@@ -355,10 +365,15 @@ class Configuration(Table):
     def effective(self) -> dict[str, Any]:
         """Every key, shaped as in TOML; ``None`` where the default is not one value (``Must.default``)."""
         dumped: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
-        dumped["prices"] = [
-            price.model_dump(mode="json", by_alias=True, exclude_unset=True) for price in self.prices
-        ]
+        dumped["prices"] = _said_in_each(self.prices)
+        if isinstance(self.lint, LintTable):
+            dumped["lint"]["overrides"] = _said_in_each(self.lint.overrides)
         return dumped
+
+
+def _said_in_each(tables: tuple[Table, ...]) -> list[dict[str, Any]]:
+    """The tables of an array: what one does not say has no default that holds for it alone."""
+    return [table.model_dump(mode="json", by_alias=True, exclude_unset=True) for table in tables]
 
 
 def _argument(field: FieldInfo, value: Any) -> Any:
@@ -385,12 +400,17 @@ class Key(NamedTuple):
     @property
     def is_array(self) -> bool:
         """Whether its value is a list."""
-        return get_origin(self.field.annotation) in (tuple, frozenset)
+        parts = (self.field.annotation, *get_args(self.field.annotation))
+        return any(get_origin(_plain(part)) in (tuple, frozenset) for part in parts)
 
     @property
     def is_mapping(self) -> bool:
         """Whether its value is a table whose keys are free."""
         return get_origin(self.field.annotation) is dict
+
+
+def _plain(annotation: Any) -> Any:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def keys(table: type[Table] = Configuration, above: tuple[str, ...] = ()) -> Iterator[Key]:

@@ -33,9 +33,13 @@ class Variable(NamedTuple):
 
 
 def variable_keys() -> dict[tuple[str, ...], Key]:
-    """The keys that a variable can say: all but those of ``[[prices]]``, whose entries have no names."""
+    """The keys that a variable can say: all but those of ``[[prices]]`` and its like, which have no names."""
     known = {key.path: key for key in keys()}
-    return {path: key for path, key in known.items() if len(path) == 1 or not known[path[:1]].is_array}
+    return {
+        path: key
+        for path, key in known.items()
+        if not any(known[path[:length]].is_array for length in range(1, len(path)))
+    }
 
 
 def variable_name(path: tuple[str, ...]) -> str:
