@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import openai
 
 from tests.flow.driving import body, call, drive, end, policies, reply, stream
-from tokenguard import Cache, Guard
+from tokenguard import Cache, Guard, Lint
 from tokenguard.telemetry import Telemetry, TelemetrySettings
 from tokenguard.telemetry import semconv as sc
 from tokenguard.testing import Provider
@@ -62,12 +63,22 @@ def ask_a_cache(provider: Provider, telemetry: TelemetrySettings) -> None:
     guard.close()
 
 
+def ask_a_linter(provider: Provider, settings: TelemetrySettings) -> None:
+    """A call in which something is found, and mended."""
+    guard = Guard(ledger=None, telemetry=settings, lint=Lint(compress="safe"))
+    client = guard.wrap(openai.OpenAI(base_url=provider.openai_url, api_key="test"))
+    rows = json.dumps([{"city": f"City {n}", "people": n} for n in range(40)], indent=4)
+    client.chat.completions.create(model="gpt-4.1", messages=[{"role": "user", "content": rows}])
+    guard.close()
+
+
 def emitted(measured: Measured, provider: Provider) -> dict[str, tuple[str, set[str]]]:
     """Every metric of calls of all kinds: its kind and unit as on the page, and its attributes."""
     for version in ("default", "latest"):
         settings = TelemetrySettings(spans="metrics", semconv=version)
         using = policies(telemetry=Telemetry(settings))
         ask_a_cache(provider, settings)
+        ask_a_linter(provider, settings)
         for made, answers in (
             (call(), [reply(503), reply(), body()]),
             (call(stream=True), [stream(), end("closed", text="x")]),
