@@ -61,11 +61,21 @@ def fences(draw: st.DrawFn) -> str:
 
 ELEMENTS = st.sampled_from(
     [
-        "<pre>a\n\n\n\n  b</pre>", "<document>\nwords   \n\n\n\nwords\n</document>", "{{ name   }}", "{%  if x %}",
-        "----------------------------------------", "| a   | b   |", "https://example.com/?utm_source=a&utm_medium=b",
-        "<p class='a'>x</p>", "0.30000000000000004", "Q: why?\nA: no", "Example 1: the parcel is late", "\ud83d", "```",
+        "<pre>a\n\n\n\n  b</pre>",
+        "<document>\nwords   \n\n\n\nwords\n</document>",
+        "{{ name   }}",
+        "{%  if x %}",
+        "----------------------------------------",
+        "| a   | b   |",
+        "https://example.com/?utm_source=a&utm_medium=b",
+        "<p class='a'>x</p>",
+        "0.30000000000000004",
+        "Q: why?\nA: no",
+        "Example 1: the parcel is late",
+        "\ud83d",
+        "```",
     ]
-)  # fmt: skip
+)
 
 
 @st.composite

@@ -33,16 +33,16 @@ def request(
     count: RequestCount | None = None,
 ) -> Request:
     """A request with all that is known of it."""
-    format = DIALECTS[dialect]
+    spoken = DIALECTS[dialect]
     linter = Linter(settings)
     body = {"model": "gpt-4.1-mini", **body}
-    assert format.anatomy is not None
-    anatomy = format.anatomy(body)
+    assert spoken.anatomy is not None
+    anatomy = spoken.anatomy(body)
     made = Request(
         body=body,
         dialect=dialect,
-        provider=format.provider,
-        asked=format.ask(body),
+        provider=spoken.provider,
+        asked=spoken.ask(body),
         anatomy=anatomy,
         facts=tuple(linter.message(one) for one in anatomy.messages),
         tools=tuple(linter.tool(one) for one in anatomy.tools),

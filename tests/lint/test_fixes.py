@@ -1,4 +1,4 @@
-"""Fixes are made as a whole or not at all, prove what they claim, and touch nothing that must not be touched."""
+"""Fixes are made as a whole or not at all, prove what they claim, and leave alone what they must."""
 
 from __future__ import annotations
 
@@ -119,13 +119,15 @@ TEXT = ("messages", 0, "content")
     ],
 )
 def test_what_cannot_be_proven_is_not_done(edit: Edit, proof: Any) -> None:
-    """Words that go or grow together, other JSON, places that are not there; it is counted as a fault of ours."""
+    """Words that go or grow together, other JSON, places that are not there; it is counted as our fault."""
     before = faults.counts().get("lint.fix", 0)
     assert apply(BODY, [fixing(edit, proof=proof)]) == (BODY, [])
     assert faults.counts()["lint.fix"] == before + 1
 
 
-@pytest.mark.parametrize("edit", [Edit((), {}), Edit(("messages", 9), REMOVED), Edit(("n", "x"), 1), Edit(("messages", -1), 1)])  # fmt: skip
+@pytest.mark.parametrize(
+    "edit", [Edit((), {}), Edit(("messages", 9), REMOVED), Edit(("n", "x"), 1), Edit(("messages", -1), 1)]
+)
 def test_a_value_that_has_no_place_is_not_set(edit: Edit) -> None:
     """Nor is the request as a whole."""
     assert apply(BODY, [fixing(edit)]) == (BODY, [])
@@ -185,7 +187,7 @@ def mended_contents(made: Any) -> list[Any]:
 def test_what_the_model_thought_is_not_touched() -> None:
     """Providers sign it, and refuse what is another one."""
     thought = {"type": "thinking", "thinking": LOOSE, "signature": "c2ln"}
-    body = {
+    body: dict[str, Any] = {
         "max_tokens": 9,
         "messages": [
             {"role": "user", "content": LOOSE},

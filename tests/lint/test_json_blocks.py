@@ -26,7 +26,10 @@ def blocks(text: str) -> list[str]:
     return [one.text for one in Text(text).json]
 
 
-@pytest.mark.parametrize("around", ["{}", "Look:\n\n{}\n\nNow answer.", "Record: {} (end)", "```json\n{}\n```", "```\n{}\n```"])  # fmt: skip
+@pytest.mark.parametrize(
+    "around",
+    ["{}", "Look:\n\n{}\n\nNow answer.", "Record: {} (end)", "```json\n{}\n```", "```\n{}\n```"],
+)
 def test_json_is_found_where_it_stands(around: str) -> None:
     """As a whole text, in prose, in a fence."""
     assert blocks(around.replace("{}", INDENTED)) == [INDENTED]
@@ -58,12 +61,12 @@ def test_what_only_looks_like_it_is_none(text: str) -> None:
 
 
 @given(VALUES, st.sampled_from([None, 1, 2, "\t"]), st.booleans())
-def test_what_is_shortened_says_the_same(value: Any, indent: Any, ascii: bool) -> None:
+def test_what_is_shortened_says_the_same(value: Any, indent: Any, escaped: bool) -> None:
     """Parsed, it is equal, with all names in order; and it is as short as any writer makes it."""
-    text = json.dumps(value, indent=indent, ensure_ascii=ascii)
+    text = json.dumps(value, indent=indent, ensure_ascii=escaped)
     compact = json_blocks.compact(text)
     assert proofs.same_json(text, compact)
-    assert compact == json.dumps(value, separators=(",", ":"), ensure_ascii=ascii)
+    assert compact == json.dumps(value, separators=(",", ":"), ensure_ascii=escaped)
     shortest = json_blocks.unescaped(compact)
     assert proofs.same_json(text, shortest)
     assert json_blocks.unescaped(json_blocks.compact(shortest)) == shortest

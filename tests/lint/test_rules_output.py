@@ -312,5 +312,17 @@ def test_politeness_is_found_when_asked_for() -> None:
     """Outside code; off by default."""
     assert not wording.politeness.default
     text = "Could you please summarise this? Thank you in advance! `please`"
-    assert said(in_text(wording.politeness, text), text) == ["Could you please ", "Thank you in advance! "]
+    (one,) = in_text(wording.politeness, text)
+    assert one.fix is not None
+    taken_out = [text[edit.start : edit.end] for edit in one.fix.edits]
+    assert taken_out == ["Could you please ", "Thank you in advance! "]
+    for words in (
+        "Kindly ",
+        "Thanks!",
+        "If you don't mind, ",
+        "I would like you to ",
+        "Would you kindly ",
+        "Can you please ",
+    ):
+        assert in_text(wording.politeness, f"{words}answer."), words
     assert in_text(wording.politeness, "Summarise this. Pleased customers come first.") == []

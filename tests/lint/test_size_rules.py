@@ -43,15 +43,19 @@ class Uncounted(Request):
     """A request that must not be counted."""
 
     @property
-    def count(self) -> Any:  # type: ignore[override]
+    def count(self) -> Any:
         raise AssertionError("counted for nothing")
 
 
 def test_short_requests_are_not_counted() -> None:
     """Their bytes say that they fit: a token has at least one."""
     settings = Lint(
-        select=("TG1",), max_input_tokens=9_000, max_system_tokens=900, max_tools_tokens=900, max_passages_tokens=9_000
-    )  # fmt: skip
+        select=("TG1",),
+        max_input_tokens=9_000,
+        max_system_tokens=900,
+        max_tools_tokens=900,
+        max_passages_tokens=9_000,
+    )
     made = request(chat("Where is my parcel?", system="Be brief."), limits=WINDOW, settings=settings)
     made.__class__ = Uncounted
     assert made.bound is not None

@@ -1,4 +1,4 @@
-"""What is code, or belongs to a template, is found, whatever stands around it, and in time that is bounded."""
+"""What is code, or belongs to a template, is found, whatever stands around it, in time that is bounded."""
 
 from __future__ import annotations
 
@@ -32,11 +32,14 @@ def found_in(text: str) -> list[str]:
         ('<file path="a.py">\n\n\nx\n</file>', ['<file path="a.py">\n\n\nx\n</file>']),
         ("<instructions>be brief</instructions>", []),
         ("<code>never closed", []),
-        ("Dear {{ name }}, {% if x %}hi{% endif %}{# note #}", ["{{ name }}", "{% if x %}", "{% endif %}", "{# note #}"]),
+        (
+            "{{ name }}, {% if x %}hi{% endif %}{# a #}",
+            ["{{ name }}", "{% if x %}", "{% endif %}", "{# a #}"],
+        ),
         ('{"a": {"b": 1}}', []),
         ("------------------------------\ntitle\n==============================", []),
     ],
-)  # fmt: skip
+)
 def test_stretches_are_found(text: str, expected: list[str]) -> None:
     """Fences of both kinds and any length, code in lines, elements, slots of templates; nothing else."""
     assert found_in(text) == expected

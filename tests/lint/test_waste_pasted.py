@@ -1,4 +1,4 @@
-"""What is pasted as it is: markup, identifiers, digits, links and files that the model pays for and cannot use."""
+"""What is pasted as it is: markup, identifiers, digits, links and files that the model cannot use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from .requests import lint_text
 
 RANDOM = random.Random(7)
 FILE = base64.b64encode(RANDOM.randbytes(3_000)).decode()
-UUIDS = [f"{RANDOM.getrandbits(32):08x}-{RANDOM.getrandbits(16):04x}-4a53-9d4e-{RANDOM.getrandbits(48):012x}" for _ in range(12)]  # fmt: skip
+UUIDS = [
+    f"{RANDOM.getrandbits(32):08x}-{RANDOM.getrandbits(16):04x}-4a53-9d4e-{RANDOM.getrandbits(48):012x}"
+    for _ in range(12)
+]
 CARD = """<div class="card card--offer"><h2 class="card__title"><a href="/offers/{n}">Offer {n}</a></h2>
 <p class="card__text">Ten percent off.</p><span class="card__price">12.50</span></div>
 """
@@ -99,7 +102,14 @@ def test_other_times_are_nothing(text: str) -> None:
 
 def test_long_floats_are_found() -> None:
     """The fix, for somebody to look at, rounds them; a small one stays more than nothing."""
-    text = " ".join(["0.30000000000000004", "-12.837465019283745", "0.000012345678901", *(f"{n / 7}" for n in range(1, 7))])  # fmt: skip
+    text = " ".join(
+        [
+            "0.30000000000000004",
+            "-12.837465019283745",
+            "0.000012345678901",
+            *(f"{n / 7}" for n in range(1, 7)),
+        ]
+    )
     (one,) = lint_text(text * 2, "TG224")
     assert one.fix is not None
     assert not one.fix.safe

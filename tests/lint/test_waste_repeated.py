@@ -16,8 +16,8 @@ REFUNDS = (
     "account or card that the order was paid with, and shipping is refunded only where the fault is ours."
 )
 RETURNS = (
-    "A parcel can be returned within thirty days of its delivery, in its own box, with the label that we send "
-    "by mail. Opened software, food and everything that was made to order cannot be returned at all."
+    "A parcel can be returned within thirty days of its delivery, in its own box, with the label that we "
+    "send by mail. Opened software, food and everything that was made to order cannot be returned at all."
 )
 RULES = (
     "You answer for a web shop. Be polite, be brief, and never promise what the terms below do not say. " * 2
@@ -127,10 +127,15 @@ def test_an_example_that_is_there_twice() -> None:
     [
         ["Yes", "Fine.", "No", "Hm.", "Yes", "Fine.", "And?"],
         ["I cannot sign in to my account", "Since when?", "I cannot sign in to my account", "Try this."],
-        [[{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}], "A cat that sits on a mat, as it seems.",
-         [{"type": "image_url", "image_url": {"url": "https://example.com/b.png"}}], "A cat that sits on a mat, as it seems.", "Why?"],
+        [
+            [{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}],
+            "A cat that sits on a mat, as it seems.",
+            [{"type": "image_url", "image_url": {"url": "https://example.com/b.png"}}],
+            "A cat that sits on a mat, as it seems.",
+            "Why?",
+        ],
     ],
-)  # fmt: skip
+)
 def test_what_people_say_again_is_no_example(turns: Any) -> None:
     """A word, a question with another answer, other pictures."""
     assert not lint(request(chat(*turns)), "TG233")
@@ -207,11 +212,13 @@ EXAMPLES = "Q: Where is my parcel today?\nA: shipping\n\nQ: I cannot sign in at 
     [
         f"{EXAMPLES}Q: Where is my parcel today?\nA: shipping\n\nSort the ticket.",
         EXAMPLES.replace("\n\n", "\n") + "Q: Where is my parcel today?\nA: shipping\n",
-        "Example 1: the parcel is late\nshipping\n\nExample 2: cannot sign in\nlogin\n\nExample 3: The parcel is late\nshipping\n",
+        "Example 1: the parcel is late\nshipping\n\nExample 2: cannot sign in\nlogin\n\n"
+        "Example 3: The parcel is late\nshipping\n",
         "<example>the parcel is late: shipping</example>\n<example>the parcel is late: shipping</example>",
-        "## Example 1:\n\nInput: the parcel is late\n\nOutput: shipping\n\n## Example 2:\n\nInput: the parcel is late\n\nOutput: shipping\n",
+        "## Example 1:\n\nInput: the parcel is late\n\nOutput: shipping\n\n"
+        "## Example 2:\n\nInput: the parcel is late\n\nOutput: shipping\n",
     ],
-)  # fmt: skip
+)
 def test_examples_within_a_text(text: str) -> None:
     """By how they begin, alone or several in a paragraph; what follows the last one is not a part of it."""
     (one,) = lint_text(text, "TG234", role="system")
@@ -226,7 +233,7 @@ def test_examples_within_a_text(text: str) -> None:
     [
         EXAMPLES,
         "Q: Why?\nA: No.\n\nQ: Why?\nA: No.\n",
-        "Question: what is this?\n\nIt says `Q: Where is my parcel today?`, and `Q: Where is my parcel today?`",
+        "Question: what is it?\n\nIt says `Q: Where is my parcel today?`, and `Q: Where is my parcel today?`",
         f"{REFUNDS}\n\nInput: {RETURNS}\n\n" * 2,
     ],
 )

@@ -34,7 +34,8 @@ def offered(times: int, settings: Lint = ALL, *called: str, **body: Any) -> Any:
         called=frozenset(called),
         offered={"search": times, "refund": times, "close": times},
     )
-    return request({**whole, "messages": [whole["messages"][0], {"role": "user", "content": "And now?"}]}, settings=settings, before=before)  # fmt: skip
+    messages = [whole["messages"][0], {"role": "user", "content": "And now?"}]
+    return request({**whole, "messages": messages}, settings=settings, before=before)
 
 
 def test_tools_that_nobody_calls() -> None:
@@ -215,8 +216,8 @@ def test_a_description_that_the_instructions_repeat() -> None:
 
 
 def asking_for(schema: Any, system: str) -> Any:
-    format = {"type": "json_schema", "json_schema": {"name": "order", "schema": schema}}
-    return request({**chat("Hello", system=system), "response_format": format})
+    wanted = {"type": "json_schema", "json_schema": {"name": "order", "schema": schema}}
+    return request({**chat("Hello", system=system), "response_format": wanted})
 
 
 @pytest.mark.parametrize("pasted", [ORDER, {"name": "order", "schema": ORDER}, {**ORDER, "title": "Another"}])

@@ -61,7 +61,8 @@ def test_lines_of_windows_stay_lines_of_windows() -> None:
     [
         "Line one  \nline two  \nline three  \n" * 10,
         "\n".join(["-" * 80, "Title", "=" * 80, "", "Text", "-" * 120, "* * * * * *"] * 10),
-        "def f():\n    return 1\n\n\n\n\ndef g():\n    return 2\n\n\n\n\nclass A:\n    x = 1   \n    y = 2   \n",
+        "def f():\n    return 1\n\n\n\n\ndef g():\n    return 2\n\n\n\n\n"
+        "class A:\n    x = 1   \n    y = 2   \n",
         CODE * 5,
         "{{ greeting   }}" + "{%   if x   %}  {%   endif   %}" * 20,
         "| a   | b   |\n| --- | --- |\n" + "| 1   | 2   |\n" * 20,

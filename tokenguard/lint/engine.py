@@ -32,6 +32,9 @@ _SHORT: Final = 2048
 
 _WEIGHT_OF_EDIT: Final = 256
 
+_LONGEST: Final = 8 * 2**20
+"""So many characters are two million tokens: what is beyond fits into no model."""
+
 _LEAST: Final = 100
 """A paragraph with fewer characters than that, about 20 words, is not compared with others."""
 
@@ -88,7 +91,9 @@ class Linter:
         return rules
 
     def text(self, text: Text) -> list[Finding]:
-        """All findings of the text rules in a text."""
+        """All findings of the text rules in a text; of one beyond all reason, in its beginning."""
+        if len(text.text) > _LONGEST:
+            text = Text(text.text[:_LONGEST], text.role, text.place)
         found: list[Finding] = []
         body, place = text.text, text.place
         for rule, least, first, others, places in self._needs:
@@ -159,7 +164,7 @@ def _said(message: Message) -> bytes:
 def compared(text: Text, path: Path) -> list[Paragraph]:
     """The paragraphs of a text that are compared with others."""
     found = []
-    for start, end in text.paragraphs if len(text.text) >= _LEAST else ():
+    for start, end in text.paragraphs if _LEAST <= len(text.text) <= _LONGEST else ():
         if end - start >= _LEAST:
             stretch = text.text[start:end]
             words = stretch.split()

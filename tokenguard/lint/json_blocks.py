@@ -21,8 +21,8 @@ _LEAST: Final = 40
 
 _LONG: Final = 1_000
 
-_MOST_TRIES: Final = 2_000
-"""How many brackets of one text are looked at: of what is beyond, nothing is said."""
+_MOST_FAILURES: Final = 2_000
+"""After so many brackets of one text that begin no JSON, nothing more is looked for."""
 
 _STRING: Final = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")', re.S)
 _ESCAPES: Final = re.compile(r"((?:\\u[0-9a-fA-F]{4})+)|\\.", re.S)
@@ -62,17 +62,17 @@ class Decoder:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tries = 0
+        self._failures = 0
         self._failed = 0
 
     def at(self, start: int, limit: int | None = None) -> JsonBlock | None:
         """The JSON that begins at a place, and ends before the limit, if it is worth a look."""
-        self._tries += 1
-        if self._tries > _MOST_TRIES or self._failed > 2 * len(self._text):
+        if self._failures > _MOST_FAILURES or self._failed > 2 * len(self._text):
             return None
         try:
             value, end = _decode(self._text, start)
         except (ValueError, RecursionError) as error:  # not JSON, or with numbers or depth beyond reason
+            self._failures += 1
             self._failed += max(getattr(error, "pos", len(self._text)) - start, 0)
             return None
         if end - start < _LEAST or end > (limit or end):

@@ -112,6 +112,9 @@ def _signed(header: str, payload: str) -> bool:
         return False
 
 
+_LONGEST: Final = 8_192
+"""An unbroken row of more characters is a file, not a credential."""
+
 _TOO_LOOSE: Final = frozenset(
     ("KeywordDetector", "Base64HighEntropyString", "HexHighEntropyString", "IPPublicDetector")
 )
@@ -127,13 +130,24 @@ def others(text: str) -> Iterator[Secret]:
     """
     start = 0
     for line in text.splitlines(keepends=True):
-        if "://" in line or any(UNBROKEN.stretches(line)):
+        seen = _without_files(line) if len(line) > _LONGEST else line
+        if "://" in seen or any(UNBROKEN.stretches(seen)):
             for kind, detect in _detectors():
-                for found in detect(line):
+                for found in detect(seen):
                     if len(found) >= _LEAST_KINDS and _EXAMPLE.search(found) is None:
                         at = start + line.find(found)
                         yield Secret(at, at + len(found), kind)
         start += len(line)
+
+
+def _without_files(line: str) -> str:
+    """A line without what is too long for a credential: the detectors' patterns are slow there."""
+    kept, position = [], 0
+    for start, end in UNBROKEN.stretches(line):
+        if end - start > _LONGEST:
+            kept.append(line[position:start])
+            position = end
+    return " ".join([*kept, line[position:]])
 
 
 @lru_cache(maxsize=1)

@@ -139,8 +139,8 @@ class Text:
     def saved(self, edits: Iterable[Edit]) -> int:
         """How many tokens fewer the text has once its edits are made, which are in order; 0 if none.
 
-        What is around an edit counts for a character or two. So that what is promised, and whether it is worth
-        a word, does not depend on what else is changed.
+        What is around an edit counts for a character or two: so what is promised, and whether it is worth a
+        word, does not depend on what else is changed.
         """
         changes = Counter([self._change(together) for together in self._together(edits)])
         fewer = [

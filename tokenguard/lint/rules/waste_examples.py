@@ -26,9 +26,9 @@ def duplicate_example(text: Text) -> Iterator[Finding]:
     """An example that a text gives twice.
 
     ## What it does
-    Finds examples by how they begin (`Example 3:`, `Q:`, `Input:`, `<example>`) and compares them, in texts of
-    users and instructions, whatever the whitespace and case. At most 200 are compared. Those with paragraphs of
-    100 characters are left to [`duplicate-paragraph`](#tg231-duplicate-paragraph) and
+    Finds examples by how they begin (`Example 3:`, `Q:`, `Input:`, `<example>`) and compares them, in texts
+    of users and instructions, whatever the whitespace and case. At most 200 are compared. Those with
+    paragraphs of 100 characters are left to [`duplicate-paragraph`](#tg231-duplicate-paragraph) and
     [`near-duplicate-paragraph`](#tg232-near-duplicate-paragraph).
 
     ## Why is this bad?

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from tokenguard.lint.finding import Edit, Finding, Fix, Severity
@@ -12,6 +13,8 @@ from tokenguard.lint.text import Text, tokens
 
 _LEAST_TOKENS: Final = 24
 _LEAST_OF_KIND: Final = 8
+_MOST: Final = 50_000
+"""So many of one kind are looked at in one text."""
 
 _SIGNS_OF_TRACKING: Final = ("utm_", "gclid=", "fbclid=", "mc_cid=", "mc_eid=", "msclkid=", "igshid=")
 
@@ -52,7 +55,7 @@ def html(text: Text) -> Iterator[Finding]:
     body = text.text
     if body.count("</") < _LEAST_TAGS // 4:
         return
-    tags = [one.span() for one in _TAG.finditer(body) if not text.is_verbatim(*one.span())]
+    tags = [one.span() for one in islice(_TAG.finditer(body), _MOST) if not text.is_verbatim(*one.span())]
     if len(tags) < _LEAST_TAGS:
         return
     unseen = [span for span in text.verbatim if _UNSEEN.match(body, span[0])]
@@ -94,7 +97,9 @@ def long_identifiers(text: Text) -> Iterator[Finding]:
     if text.text.count("-") < 4 * _LEAST_OF_KIND:
         return
     found = [
-        one for middle in _MIDDLE_OF_UUID.finditer(text.text) if (one := _uuid_around(text.text, middle))
+        one
+        for middle in islice(_MIDDLE_OF_UUID.finditer(text.text), _MOST)
+        if (one := _uuid_around(text.text, middle))
     ]
     names = dict.fromkeys(text.text[start:end] for start, end in found)
     if len(names) < _LEAST_OF_KIND:
@@ -131,7 +136,7 @@ def precise_times(text: Text) -> Iterator[Finding]:
     ## Options
     `ignore`
     """
-    found = [one.span(1) for one in _FRACTION_OF_SECOND.finditer(text.text)]
+    found = [one.span(1) for one in islice(_FRACTION_OF_SECOND.finditer(text.text), _MOST)]
     found = [span for span in found if not text.is_verbatim(*span)]
     yield from _replaced(
         text,
@@ -169,7 +174,7 @@ def long_floats(text: Text) -> Iterator[Finding]:
     `ignore`
     """
     changes = []
-    for decimals in _DECIMALS.finditer(text.text):
+    for decimals in islice(_DECIMALS.finditer(text.text), _MOST):
         start = decimals.start()
         while start > 0 and decimals.start() - start < 20 and text.text[start - 1].isdecimal():
             start -= 1
@@ -209,7 +214,7 @@ def tracking_links(text: Text) -> Iterator[Finding]:
     if not any(sign in text.text for sign in _SIGNS_OF_TRACKING):
         return
     changes = []
-    for query in _QUERY.finditer(text.text):
+    for query in islice(_QUERY.finditer(text.text), _MOST):
         fields = query[1].rstrip(".,:;!*")  # of the sentence
         span = query.start(), query.start() + 1 + len(fields)
         left = [one for one in fields.split("&") if not one.startswith(_SIGNS_OF_TRACKING)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from tokenguard.lint.finding import Edit, Finding, Fix, Severity
@@ -15,6 +16,9 @@ _LEAST_TOKENS_OF_RUNS: Final = 16
 
 _GAP: Final = re.compile(r"\n(?:[ \t]*\r?\n){2,}")
 _RUN: Final = re.compile(r"  +")
+_MOST: Final = 50_000
+"""So many changes of one kind are made in one text; what is left is found when it is linted again."""
+
 _BLANKS: Final = " \t\r\n"
 _SIGNS_OF_WASTE: Final = (" \n", "\n\n\n", "\t\n", "\r\n")
 _INDENTED: Final = ("    ", "\t")
@@ -58,8 +62,8 @@ def whitespace(text: Text) -> Iterator[Finding]:
     `ignore`
     """
     body = text.text
-    edits = [*_ends(body), *_gaps(body, text.margin)]
-    edits += _trailing(body, sorted([_span(edit) for edit in edits]))
+    edits = [*_ends(body), *islice(_gaps(body, text.margin), _MOST)]
+    edits += islice(_trailing(body, sorted([_span(edit) for edit in edits])), _MOST)
     edits = sorted([edit for edit in edits if not text.is_settled(*_span(edit))], key=_span)
     if not edits or text.is_code:
         return
@@ -118,7 +122,8 @@ def indented_prompt(text: Text) -> Iterator[Finding]:
     body, lines = text.text, text.lines
     first = body[lines[0] : body.find("\n", lines[0])].rstrip()
     whole = first.startswith(margin)
-    edits = [Edit((), "", start, start + len(margin)) for start in (lines if whole else lines[1:])]
+    starts = (lines if whole else lines[1:])[:_MOST]
+    edits = [Edit((), "", start, start + len(margin)) for start in starts]
     wasted = text.saved(edits) if len(edits) >= _LEAST_LINES else 0
     if wasted >= _LEAST_TOKENS:
         safe = text.place != "tool_result" and (whole or first.endswith(_ENDS_OF_SENTENCES))
@@ -210,7 +215,7 @@ def _in_prose(text: Text) -> list[tuple[int, int]]:
     """Runs of blanks within lines of prose."""
     body, start, searched = text.text, 0, 0
     by_line: list[tuple[int, list[tuple[int, int]]]] = []
-    for run in _RUN.finditer(body):
+    for run in islice(_RUN.finditer(body), _MOST):
         start = body.rfind("\n", searched, run.start()) + 1 or start
         searched = run.end()
         if run.start() == start or run.end() == len(body) or body[run.end()] in _BLANKS:
