@@ -132,18 +132,18 @@ def execute(directory: Path, statement: str, *values: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "command",
+    "words",
     [["stats"], ["ls"], ["show", "a"], ["verify"], ["verify", "--remove"]]
     + [["invalidate", *which] for which in (["--tag", "a"], ["--all", "--yes"], ["--all"])],
     ids=" ".join,
 )
-def test_no_command_makes_a_directory(run: Run, folder: Path, command: list[str]) -> None:
+def test_no_command_makes_a_directory(run: Run, folder: Path, words: list[str]) -> None:
     """Neither the named nor the default one, nor a cache in a folder of something else: it says so, and 1."""
     (folder / "mine").mkdir()
     (folder / "mine" / "cache.db").write_text("")
     before = sorted(folder.rglob("*"))
     for named in (["--directory", "none"], ["--directory", "mine"], []):
-        ran = run(*command, *named, XDG_CACHE_HOME=str(folder / "caches"))
+        ran = run(*words, *named, XDG_CACHE_HOME=str(folder / "caches"))
         assert (ran.returncode, ran.stdout) == (1, "")
         where = named[1] if named else folder / "caches/tokenguard/responses"
         assert f"There is no cache at {where}:" in ran.stderr
