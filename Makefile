@@ -74,6 +74,7 @@ docs: $(VENV)/.docs
 bench: $(VENV)/.dev
 	$(BIN)/python bench/core.py --bars
 	$(BIN)/python bench/cache.py --bars
+	$(BIN)/python bench/lint.py --bars
 
 conformance: $(VENV)/.dev
 	$(BIN)/python -m tests.conformance $(if $(FULL),--full) $(if $(SAMPLE),--sample)

@@ -52,8 +52,8 @@ def test_every_metric_is_in_the_reference() -> None:
     assert set(named) == METRICS
 
 
-def ask_a_cache(provider: Provider, telemetry: TelemetrySettings) -> None:
-    """A miss, a hit, a call that passes the cache by, and an answer that is not kept."""
+def ask_a_cache(provider: Provider, telemetry: TelemetrySettings) -> Guard:
+    """A miss, a hit, a call that passes the cache by, and an answer that is not kept; gives the guard."""
     guard = Guard(ledger=None, cache=Cache(), telemetry=telemetry)
     client = guard.wrap(openai.OpenAI(base_url=provider.openai_url, api_key="test"))
     messages: Any = [{"role": "user", "content": "Hello"}]
@@ -61,6 +61,7 @@ def ask_a_cache(provider: Provider, telemetry: TelemetrySettings) -> None:
         client.chat.completions.create(model="gpt-4.1", messages=messages, temperature=temperature)
     client.chat.completions.create(model="gpt-4.1", messages=messages, temperature=0, max_tokens=1)
     guard.close()
+    return guard
 
 
 def ask_a_linter(provider: Provider, settings: TelemetrySettings) -> None:
@@ -74,10 +75,11 @@ def ask_a_linter(provider: Provider, settings: TelemetrySettings) -> None:
 
 def emitted(measured: Measured, provider: Provider) -> dict[str, tuple[str, set[str]]]:
     """Every metric of calls of all kinds: its kind and unit as on the page, and its attributes."""
+    with_a_cache = []  # what a cache holds is told for as long as there is one
     for version in ("default", "latest"):
         settings = TelemetrySettings(spans="metrics", semconv=version)
         using = policies(telemetry=Telemetry(settings))
-        ask_a_cache(provider, settings)
+        with_a_cache.append(ask_a_cache(provider, settings))
         ask_a_linter(provider, settings)
         for made, answers in (
             (call(), [reply(503), reply(), body()]),
@@ -88,12 +90,14 @@ def emitted(measured: Measured, provider: Provider) -> dict[str, tuple[str, set[
             drive(made, answers, using)
         using.telemetry.not_metered("api.openai.com")
     kinds = {"Sum": "counter", "Histogram": "histogram", "Gauge": "gauge"}
+    metrics = measured.metrics()
+    assert with_a_cache
     return {
         name: (
             f"{kinds[type(metric.data).__name__]}, `{metric.unit}`",
             {attribute for point in metric.data.data_points for attribute in point.attributes},
         )
-        for name, metric in measured.metrics().items()
+        for name, metric in metrics.items()
     }
 
 
