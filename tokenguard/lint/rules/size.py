@@ -52,7 +52,7 @@ def context_overflow(request: Request) -> Iterator[Finding]:
     ```
 
     ## Options
-    `max_input_tokens`
+    `max_input_tokens` sets a limit of your own, below the model's.
     """
     window = request.limits.context
     if window is None:
@@ -90,7 +90,7 @@ def input_over_budget(request: Request) -> Iterator[Finding]:
     Send the passages that the question needs, or summarise first.
 
     ## Options
-    `max_input_tokens`
+    `max_input_tokens`: the most tokens of input. Without it, nothing is found.
     """
     most = request.settings.max_input_tokens
     if most is None or (request.bound is not None and request.bound <= most):
@@ -123,7 +123,7 @@ def long_context_price(request: Request) -> Iterator[Finding]:
     ```
 
     ## Options
-    `max_input_tokens`
+    `max_input_tokens`, set to the step, makes an error of it.
     """
     if request.bound is not None and request.bound <= _LOWEST_TIER:
         return
@@ -158,7 +158,7 @@ def system_over_budget(request: Request) -> Iterator[Finding]:
     Keep what every call needs; put the rest where the call is made that needs it.
 
     ## Options
-    `max_system_tokens`
+    `max_system_tokens`: the most that they may have together, in tokens. Without it, nothing is found.
     """
     most = request.settings.max_system_tokens
     if most is None:
@@ -178,8 +178,8 @@ def tools_over_budget(request: Request) -> Iterator[Finding]:
     Compares the tools of a request with `max_tools_tokens`.
 
     ## Why is this bad?
-    Names, descriptions and schemas of all tools are sent with every call, 60 to 500 tokens each (measured
-    with o200k_base). A server of tools that is plugged in brings dozens.
+    Names, descriptions and schemas of all tools are sent with every call, up to some hundred tokens each
+    (o200k_base, tests/lint/test_savings.py). A server of tools that is plugged in brings dozens.
 
     ## Example
     ```python
@@ -192,7 +192,7 @@ def tools_over_budget(request: Request) -> Iterator[Finding]:
     ```
 
     ## Options
-    `max_tools_tokens`
+    `max_tools_tokens`: the most that tools may have together, in tokens. Without it, nothing is found.
     """
     most = request.settings.max_tools_tokens
     tools = request.anatomy.tools
@@ -227,7 +227,7 @@ def passages_over_budget(request: Request) -> Iterator[Finding]:
     ```
 
     ## Options
-    `max_passages_tokens`
+    `max_passages_tokens`: the most that passages may have together, in tokens. Without it, nothing is found.
     """
     most = request.settings.max_passages_tokens
     if most is None or request.characters <= most:
@@ -267,7 +267,7 @@ def growing_history(request: Request) -> Iterator[Finding]:
     or the provider's own compaction.
 
     ## Options
-    `max_input_tokens`
+    `max_input_tokens` makes an error of a conversation that is too long.
     """
     before, facts = request.before, request.facts
     if before is None or len(facts) < _GROWN_MESSAGES:
@@ -312,9 +312,6 @@ def dominating_message(request: Request) -> Iterator[Finding]:
     ```python
     messages = [instructions, {"role": "user", "content": what_matters_of(report)}, answer, question, ...]
     ```
-
-    ## Options
-    `ignore`
     """
     sizes = [one.characters for one in request.facts]
     size, total = max(sizes, default=0), sum(sizes)

@@ -52,9 +52,6 @@ def duplicate_example(text: Text) -> Iterator[Finding]:
 
     ## Fix safety
     Unsafe: it takes the second one out, and whether both were meant, only you know.
-
-    ## Options
-    `ignore`
     """
     if text.role not in ("system", "user") or not any(sign in text.text for sign in _SIGNS) or text.is_code:
         return

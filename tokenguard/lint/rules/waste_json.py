@@ -37,10 +37,9 @@ def loose_json(text: Text) -> Iterator[Finding]:
     nothing.
 
     ## Why is this bad?
-    The model reads the same values either way. Without whitespace, records of mixed fields take 40 % fewer
-    tokens than indented ones, nested ones half, and 26 % fewer than what `json.dumps` writes by default; two
-    spaces of indentation cost as much as four (measured with o200k_base,
-    [benchmarks](../../benchmarks.md)).
+    The model reads the same values either way. Compact, flat records are 36 % fewer tokens than indented and
+    nested ones 46 %, and both a quarter fewer than what `json.dumps` writes by default; two blanks of
+    indentation cost as much as four (o200k_base, tests/lint/test_savings.py).
 
     ## Example
     ```python
@@ -56,9 +55,6 @@ def loose_json(text: Text) -> Iterator[Finding]:
     Safe in what users and tools say: before it is applied, both texts are parsed and must be the same,
     names in the same order and numbers as they were written. In instructions, and in the assistant's own
     turns, the JSON may be a pattern for what the model is to write; there the fix needs somebody to look.
-
-    ## Options
-    `ignore`
     """
     loose = [one for one in text.json if _may_be_loose(one) and len(one.compact) < len(one.text)]
     wasted = text.saved([Edit((), one.compact, one.start, one.end) for one in loose]) if loose else 0
@@ -73,9 +69,8 @@ def escaped_json(text: Text) -> Iterator[Finding]:
     Finds JSON with escapes of characters that could stand there as they are.
 
     ## Why is this bad?
-    An escape is several tokens where the character is one or less: a Chinese record went from 952 tokens to
-    302 (measured with o200k_base, [benchmarks](../../benchmarks.md)). `json.dumps` writes escapes by
-    default.
+    An escape is several tokens where the character is one or less: Chinese records are 74 % fewer tokens
+    without (o200k_base, tests/lint/test_savings.py). `json.dumps` writes escapes by default.
 
     ## Example
     ```python
@@ -89,9 +84,6 @@ def escaped_json(text: Text) -> Iterator[Finding]:
 
     ## Fix safety
     As of [`loose-json`](#tg201-loose-json). Characters that cannot be seen stay escaped.
-
-    ## Options
-    `ignore`
     """
     if "\\u" not in text.text:
         return
@@ -109,9 +101,8 @@ def empty_fields(text: Text) -> Iterator[Finding]:
     Instructions are left alone: there, an empty field is often a form to be filled in.
 
     ## Why is this bad?
-    A field that is not there says the same as one that is null, to a reader. Records from an API shrank by
-    11 % on top of what [`loose-json`](#tg201-loose-json) saves (measured with o200k_base,
-    [benchmarks](../../benchmarks.md)).
+    A field that is not there says the same as one that is null, to a reader. Three empty fields in records
+    with six others are 19 % of their tokens (o200k_base, tests/lint/test_savings.py).
 
     ## Example
     ```json
@@ -125,9 +116,6 @@ def empty_fields(text: Text) -> Iterator[Finding]:
 
     ## Fix safety
     Unsafe: whether "not there" and "null" mean the same, only you know.
-
-    ## Options
-    `ignore`
     """
     if text.role in ("system", "assistant") or not _EMPTY_VALUE.search(text.text):
         return
@@ -154,8 +142,8 @@ def uniform_objects(text: Text) -> Iterator[Finding]:
     Finds lists of at least 5 objects with the same names in each, where a table would save 100 tokens.
 
     ## Why is this bad?
-    Every row says all names again. Of compact JSON, column names once with rows of values save 39 %, a
-    Markdown table 42 % and CSV 50 % (measured with o200k_base, [benchmarks](../../benchmarks.md)).
+    Every row says all names again. Of compact JSON, names once with rows of values save 27 %, a Markdown
+    table 30 % and CSV 31 % (o200k_base, tests/lint/test_savings.py).
 
     ## Example
     ```json
@@ -166,9 +154,6 @@ def uniform_objects(text: Text) -> Iterator[Finding]:
     ```json
     {"columns": ["sku", "price"], "rows": [["A-1", 4.5], ["A-2", 3.9], ...]}
     ```
-
-    ## Options
-    `ignore`
     """
     if text.role in ("system", "assistant") or text.text.count("{") < _LEAST_ROWS:
         return

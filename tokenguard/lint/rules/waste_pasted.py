@@ -36,8 +36,8 @@ def html(text: Text) -> Iterator[Finding]:
     structure a prompt (`<instructions>`) are not HTML's, and do not count.
 
     ## Why is this bad?
-    Most of a page is not what it says: a page of 1,950 tokens was 150 as text, -92 % (measured with
-    o200k_base).
+    Most of a page is not what it says: a list of offers is 81 % fewer tokens as text (o200k_base,
+    tests/lint/test_savings.py).
 
     ## Example
     ```python
@@ -48,9 +48,6 @@ def html(text: Text) -> Iterator[Finding]:
     ```python
     content = trafilatura.extract(httpx.get(url).text)  # or markdownify, or html2text
     ```
-
-    ## Options
-    `ignore`
     """
     body = text.text
     if body.count("</") < _LEAST_TAGS // 4:
@@ -74,9 +71,8 @@ def long_identifiers(text: Text) -> Iterator[Finding]:
     Finds texts with at least 8 different UUIDs.
 
     ## Why is this bad?
-    To a tokenizer a UUID is noise: 24 tokens, where a number that stands for it is 3 (measured with
-    o200k_base: 100 of them are 2,367 tokens, 299 as numbers). The model also copies short names more
-    reliably.
+    To a tokenizer a UUID is noise: 100 of them are 2,400 tokens, and 200 as numbers (o200k_base,
+    tests/lint/test_savings.py). The model also copies short names more reliably.
 
     ## Example
     ```text
@@ -90,9 +86,6 @@ def long_identifiers(text: Text) -> Iterator[Finding]:
     2: late parcel
     ```
     with the UUIDs in a list of your own, to be put back in the answer.
-
-    ## Options
-    `ignore`
     """
     if text.text.count("-") < 4 * _LEAST_OF_KIND:
         return
@@ -118,7 +111,8 @@ def precise_times(text: Text) -> Iterator[Finding]:
     Finds texts with at least 8 times that have four or more digits after the second.
 
     ## Why is this bad?
-    `2026-03-01T09:30:12.482913+00:00` is 17 tokens, the minute alone 6 (measured with o200k_base).
+    `2026-03-01T09:30:12.482913+00:00` is 19 tokens, 16 without the fraction, and 10 to the minute
+    (o200k_base, tests/lint/test_savings.py).
 
     ## Example
     ```text
@@ -132,9 +126,6 @@ def precise_times(text: Text) -> Iterator[Finding]:
 
     ## Fix safety
     Unsafe: it cuts the fractions of seconds off, which may matter to you.
-
-    ## Options
-    `ignore`
     """
     found = [one.span(1) for one in islice(_FRACTION_OF_SECOND.finditer(text.text), _MOST)]
     found = [span for span in found if not text.is_verbatim(*span)]
@@ -154,8 +145,8 @@ def long_floats(text: Text) -> Iterator[Finding]:
     Finds texts with at least 8 of them.
 
     ## Why is this bad?
-    Every three digits are a token: 100 such numbers are 893 tokens, 399 with four decimals (measured with
-    o200k_base). What computers print after the sixth decimal is seldom known, and never read.
+    Every three digits are a token: 100 such numbers are 800 tokens, 500 with four decimals (o200k_base,
+    tests/lint/test_savings.py). What computers print after the sixth decimal is seldom known, and never read.
 
     ## Example
     ```text
@@ -169,9 +160,6 @@ def long_floats(text: Text) -> Iterator[Finding]:
 
     ## Fix safety
     Unsafe: it rounds to four decimals, which you may not want.
-
-    ## Options
-    `ignore`
     """
     changes = []
     for decimals in islice(_DECIMALS.finditer(text.text), _MOST):
@@ -192,8 +180,8 @@ def tracking_links(text: Text) -> Iterator[Finding]:
     Finds `utm_...`, `gclid`, `fbclid` and their like in links.
 
     ## Why is this bad?
-    They lead to the same page, and are most of the link: 29 tokens instead of 6 (measured with
-    o200k_base). The model repeats them in its answer.
+    They lead to the same page, and are most of the link: 19 tokens instead of 6 (o200k_base,
+    tests/lint/test_savings.py). The model repeats them in its answer.
 
     ## Example
     ```text
@@ -207,9 +195,6 @@ def tracking_links(text: Text) -> Iterator[Finding]:
 
     ## Fix safety
     Unsafe: pages may count on them.
-
-    ## Options
-    `ignore`
     """
     if not any(sign in text.text for sign in _SIGNS_OF_TRACKING):
         return
@@ -232,8 +217,8 @@ def base64_in_text(text: Text) -> Iterator[Finding]:
     and documents in fields of their own are not meant.
 
     ## Why is this bad?
-    The model cannot read it, and it is dear: a megabyte is 682,000 tokens (measured with o200k_base). The
-    same picture in a field of its own is a few hundred.
+    The model cannot read it, and it is dear: a megabyte is 680,000 tokens (o200k_base,
+    tests/lint/test_savings.py). The same picture in a field of its own is a few hundred to a few thousand.
 
     ## Example
     ```python
@@ -244,9 +229,6 @@ def base64_in_text(text: Text) -> Iterator[Finding]:
     ```python
     {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
     ```
-
-    ## Options
-    `ignore`
     """
     body = text.text
     position = 0

@@ -51,9 +51,6 @@ def duplicate_paragraph(request: Request) -> Iterator[Finding]:
     ## Fix safety
     Unsafe: it puts a reference in the place of every copy but the first. Where the text is what the model
     is to work on, the copy may be meant.
-
-    ## Options
-    `ignore`
     """
     if not request.repeats:
         return
@@ -87,9 +84,6 @@ def near_duplicate_paragraph(request: Request) -> Iterator[Finding]:
     ```text
     Placed in our web shop and shipped from Hamburg by parcel service: orders 1182 and 1183. They can be ...
     ```
-
-    ## Options
-    `ignore`
     """
     signs = [sign for one in request.facts for paragraph in one.paragraphs for sign in paragraph.signs]
     if len(set(signs)) == len(signs):  # as a rule: nothing is said twice
@@ -131,9 +125,6 @@ def duplicate_message(request: Request) -> Iterator[Finding]:
     ## Fix safety
     Safe for what a tool returned: the later result says that it is the same as the earlier one, which is
     proven to be there, to the letter, and to stay. Other messages have no fix.
-
-    ## Options
-    `ignore`
     """
     messages, facts = request.anatomy.messages, request.facts
     for i, earlier in _same_messages(request).items():
@@ -172,9 +163,6 @@ def repeated_instructions(request: Request) -> Iterator[Finding]:
 
     ## Fix safety
     Unsafe: it takes the copy out. A reminder at the end of a long prompt can be worth its price.
-
-    ## Options
-    `ignore`
     """
     for repeat in request.repeats:
         if _is_instruction(_roles(request, repeat)):

@@ -35,8 +35,9 @@ def unused_tools(request: Request) -> Iterator[Finding]:
     instructions and tools), and that the model called in none of them.
 
     ## Why is this bad?
-    A tool is 60 to 500 tokens, on every call (measured with o200k_base); and the more there are, the more
-    often the model picks a wrong one.
+    A tool is 30 tokens without arguments and 200 to 300 with an object of some fields, on every call
+    (o200k_base, tests/lint/test_savings.py); and the more there are, the more often the model picks a wrong
+    one.
 
     ## Example
     ```python
@@ -55,7 +56,7 @@ def unused_tools(request: Request) -> Iterator[Finding]:
     would have to read all of it anew.
 
     ## Options
-    `droppable_tools`
+    `droppable_tools`: the names of tools that may be left out.
     """
     before, tools = request.before, request.anatomy.tools
     if before is None or before.requests < _LEAST_REQUESTS or not tools:
@@ -89,8 +90,8 @@ def verbose_schema(tool: Tool) -> Iterator[Finding]:
     allowed, and definitions that are used once.
 
     ## Why is this bad?
-    It is sent with every request: the schema of a tool with nested models went from 280 tokens to 230 without
-    the titles (measured with o200k_base).
+    It is sent with every request: the schema of an order with an address and lines is a quarter shorter
+    without (o200k_base, tests/lint/test_savings.py).
 
     ## Example
     ```json
@@ -105,9 +106,6 @@ def verbose_schema(tool: Tool) -> Iterator[Finding]:
     ## Fix safety
     Safe: before it is applied, both schemas are walked side by side, and must allow and explain the same. A
     property that is called `title` stays, and so does a title that says something.
-
-    ## Options
-    `ignore`
     """
     path = schema_path(tool)
     if not path or not tool.ours:
@@ -141,9 +139,6 @@ def long_tool_description(tool: Tool) -> Iterator[Finding]:
     ```python
     {"name": "search", "description": "Searches tickets by words, newest first. ...", ...}
     ```
-
-    ## Options
-    `ignore`
     """
     texts = [(description_path(tool), tool.description)]
     above = schema_path(tool)
@@ -175,9 +170,6 @@ def tool_described_twice(request: Request) -> Iterator[Finding]:
     ```python
     system = "Search before you answer."
     ```
-
-    ## Options
-    `ignore`
     """
     if not any(len(tool.description) >= _LEAST_SAID_TWICE for tool in request.anatomy.tools):
         return
@@ -219,9 +211,6 @@ def schema_in_prompt(request: Request) -> Iterator[Finding]:
 
     ## Fix safety
     Unsafe: it takes the schema out, and the words around it stay.
-
-    ## Options
-    `ignore`
     """
     schema = request.anatomy.schema
     if not schema or not isinstance(schema.get("properties"), dict):
