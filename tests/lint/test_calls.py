@@ -162,3 +162,16 @@ def test_a_growing_chat_is_linted_once(linting: Linting, provider: Provider) -> 
         seen.append([one for one in receipt.findings if one.path[:2] == ("messages", 1)])
     assert seen[0]
     assert seen[0] == seen[1] == seen[2]
+
+
+def test_a_conversation_that_is_mended_keeps_its_beginning(linting: Linting, provider: Provider) -> None:
+    """What was sent on the first turn is sent on the second one, to the byte: the provider has it already."""
+    client = gpt(linting(Lint(compress="safe")), provider)
+    messages: list[Any] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": ASKED}]
+    for n in range(3):
+        client.chat.completions.create(model="gpt-4o-mini", messages=messages)
+        messages += [{"role": "assistant", "content": f"{n}"}, {"role": "user", "content": f"{ASKED} {n}"}]
+    first, second, third = (json.loads(one.body)["messages"] for one in provider.requests)
+    assert INDENTED not in json.dumps(third)
+    assert first == second[:2]
+    assert second == third[:4]

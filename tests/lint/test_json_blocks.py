@@ -52,6 +52,8 @@ def test_several_are_found_in_order() -> None:
         '{"name": "Ann", "city": "Oslo", "more": undefined, "x": 1}',
         '{"a": 1}',
         "[1] A reference, [2] another one, [link](https://example.com/a/b/c/d/e)",
+        'module.exports = {\n  content: ["./src/**/*.{js,jsx,ts,tsx}", "./public/index.html"],\n};',
+        'task({"prompt": "Search for mails from last week", "kind": "agent"})',
         '{"never": "closed", "and": "so on", "and so": "further',
     ],
 )

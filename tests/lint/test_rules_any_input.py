@@ -39,7 +39,7 @@ BODIES = {
     AUDIO: ANY_BODY,
 }
 ROWS = ["{" * 9000, "now: 1:00 " * 900, "eyJ" * 9000, "sk-" * 9000, "DE68 " * 9000]
-OURS = ("TG3", "TG4", "TG5", "TG6")
+OURS = ("TG1", "TG2", "TG3", "TG4", "TG5", "TG6")
 PARAMETERS = st.fixed_dictionaries(
     {},
     optional=dict.fromkeys(

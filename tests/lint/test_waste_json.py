@@ -74,6 +74,7 @@ def test_json_that_may_be_a_pattern_needs_somebody_to_look(role: Any, safe: bool
     (one,) = lint_text(written(ORDERS, indent=2), "TG201", role=role)
     assert one.fix is not None
     assert one.fix.safe is safe
+    assert one.severity == ("warning" if safe else "info")
 
 
 @pytest.mark.parametrize("place", ["tool_call", "reasoning"])

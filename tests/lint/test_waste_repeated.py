@@ -68,6 +68,26 @@ def test_what_is_said_once_is_no_repetition(body: Any) -> None:
     assert not lint(request(body), "TG231", "TG232", "TG233", "TG235")
 
 
+CODE = """```python
+def total(order):
+    return sum(line.price * line.quantity for line in order.lines if not line.returned)
+```"""
+
+
+def test_programs_repeat_themselves_in_small_things() -> None:
+    """A function of two lines is no finding; a file of them is."""
+    assert not lint(request(chat(f"{CODE}\n\n{REFUNDS}\n\n{CODE}")), "TG231", "TG232")
+    file = (
+        "```\n"
+        + "\n\n".join(f"def f{n}(order):\n    return order.lines[{n}].price" for n in range(20))
+        + "\n```"
+    )
+    assert not lint(request(chat(file)), "TG231", "TG232")
+    long = file.replace("\n\n", "\n")
+    (one,) = lint(request(chat(f"{long}\n\n{REFUNDS}\n\n{long}")), "TG231", "TG232")
+    assert one.tokens > 200
+
+
 def test_a_request_of_many_paragraphs_is_quick_to_compare() -> None:
     """Ten thousand that are all there twice are found, as one."""
     text = "\n\n".join(f"{n}: {REFUNDS[:90]} and this is number {n}." for n in range(10_000))

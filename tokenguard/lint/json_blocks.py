@@ -20,6 +20,8 @@ _LEAST: Final = 40
 """JSON that has fewer characters at its shortest is not worth a look."""
 
 _LONG: Final = 1_000
+_GOES_ON: Final = (",", ";", ")")
+"""Behind JSON, these say that it is a part of something else: of a program, or of JSON that is broken."""
 
 _MOST_FAILURES: Final = 2_000
 """After so many brackets of one text that begin no JSON, nothing more is looked for."""
@@ -75,7 +77,7 @@ class Decoder:
             self._failures += 1
             self._failed += max(getattr(error, "pos", len(self._text)) - start, 0)
             return None
-        if end - start < _LEAST or end > (limit or end):
+        if end - start < _LEAST or end > (limit or end) or self._text.startswith(_GOES_ON, end):
             return None
         block = JsonBlock(self._text[start:end], start, value)
         # So that what was shortened is still found, and counts as JSON.

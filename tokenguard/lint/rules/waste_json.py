@@ -54,7 +54,8 @@ def loose_json(text: Text) -> Iterator[Finding]:
     ## Fix safety
     Safe in what users and tools say: before it is applied, both texts are parsed and must be the same,
     names in the same order and numbers as they were written. In instructions, and in the assistant's own
-    turns, the JSON may be a pattern for what the model is to write; there the fix needs somebody to look.
+    turns, the JSON may be a pattern for what the model is to write; there the finding is for information, and
+    the fix needs somebody to look.
     """
     loose = [one for one in text.json if _may_be_loose(one) and len(one.compact) < len(one.text)]
     wasted = text.saved([Edit((), one.compact, one.start, one.end) for one in loose]) if loose else 0
@@ -183,7 +184,8 @@ def _shortened(text: Text, blocks: list[JsonBlock], wasted: int, what: str) -> I
         edits = tuple([Edit((), one.shortest, one.start, one.end) for one in blocks])
         safe = text.role not in ("system", "assistant")
         fix = Fix("Write the JSON without whitespace and escapes", edits, safe, "json")
-        yield Finding(what, (), blocks[0].start, blocks[-1].end, wasted, fix)
+        severity = None if safe else Severity.INFO
+        yield Finding(what, (), blocks[0].start, blocks[-1].end, wasted, fix, severity)
 
 
 def _without_empty(value: Any) -> Any:

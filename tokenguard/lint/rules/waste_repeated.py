@@ -13,9 +13,10 @@ from tokenguard.lint.remembered import Remembered
 from tokenguard.lint.repeats import Repeat
 from tokenguard.lint.request import Paragraph, Request
 from tokenguard.lint.rule import RequestRule, request_rule
-from tokenguard.lint.text import tokens
+from tokenguard.lint.text import Text, tokens
 
 _LEAST_TOKENS: Final = 20
+_LEAST_TOKENS_OF_CODE: Final = 100
 _LEAST_CHARACTERS: Final = 100
 _LEAST_OF_PAIR: Final = 24
 _LEAST_TO_REPLACE: Final = 100
@@ -30,8 +31,8 @@ def duplicate_paragraph(request: Request) -> Iterator[Finding]:
     """The same paragraph in several places of a request.
 
     ## What it does
-    Compares all paragraphs of at least 100 characters, whatever the whitespace in them. What the assistant
-    repeats is not meant; what repeats the instructions is
+    Compares all paragraphs of at least 100 characters, whatever the whitespace in them. Less than 100 tokens
+    of code are not meant, nor what the assistant repeats; what repeats the instructions is
     [`repeated-instructions`](#tg235-repeated-instructions).
 
     ## Why is this bad?
@@ -93,10 +94,9 @@ def near_duplicate_paragraph(request: Request) -> Iterator[Finding]:
         first, second = _stretch(request, earlier, other), _stretch(request, i, paragraph)
         alike = _LIKENESS.get((other.digest, paragraph.digest), repeats.likeness, first, second)
         wasted = tokens(second) if alike >= _ALIKE else 0
-        if wasted >= _LEAST_TOKENS:
-            messages = request.anatomy.messages
-            what = f"a paragraph that is {alike:.0%} one of {shown(messages[earlier].path)}"
-            path = messages[i].path + paragraph.path
+        path = request.anatomy.messages[i].path + paragraph.path
+        if _is_worth_it(request, i, path, paragraph.start, paragraph.end, wasted):
+            what = f"a paragraph that is {alike:.0%} one of {shown(request.anatomy.messages[earlier].path)}"
             yield Finding(what, path, paragraph.start, paragraph.end, tokens=wasted)
 
 
@@ -170,6 +170,7 @@ def repeated_instructions(request: Request) -> Iterator[Finding]:
 
 
 _LIKENESS: Final[Remembered[tuple[bytes, bytes], float]] = Remembered()
+_IN_CODE: Final[Remembered[tuple[bytes, Path, int, int], bool]] = Remembered()
 
 
 def _roles(request: Request, repeat: Repeat) -> tuple[str, str]:
@@ -185,13 +186,25 @@ def _repeated(request: Request, repeat: Repeat, order: str, reference: str) -> I
     start, end = repeat.start, repeat.end
     text = _text(request, repeat.message, repeat.path)
     wasted = tokens(text[start:end])
-    if wasted < _LEAST_TOKENS:
+    if not _is_worth_it(request, repeat.message, repeat.path, start, end, wasted):
         return
     new = reference.format(" ".join(text[start:end].split(None, 6)[:6])[:60])
     fix = Fix(order, (Edit(repeat.path, new, start, end),), safe=False)
     how_many = "a paragraph" if repeat.paragraphs == 1 else f"{repeat.paragraphs} paragraphs"
     where = shown(request.anatomy.messages[repeat.first].path)
     yield Finding(f"{how_many} that {where} has already", repeat.path, start, end, wasted, fix)
+
+
+def _is_worth_it(request: Request, message: int, path: Path, start: int, end: int, wasted: int) -> bool:
+    """Whether a repetition is worth a word. Programs repeat themselves in small things, each in its place."""
+    if not _LEAST_TOKENS <= wasted < _LEAST_TOKENS_OF_CODE:
+        return wasted >= _LEAST_TOKENS
+    key = request.facts[message].digest, path[len(request.anatomy.messages[message].path) :], start, end
+    return not _IN_CODE.get(key, _is_code, _text(request, message, path), start, end)
+
+
+def _is_code(text: str, start: int, end: int) -> bool:
+    return Text(text).is_verbatim(start, end) or Text(text[start:end]).is_code
 
 
 def _text(request: Request, message: int, path: Path) -> str:
