@@ -42,7 +42,7 @@ def asked(tokenguard_provider: Provider) -> Iterator[Asked]:
 def counted(measured: Measured) -> dict[tuple[str, bool], int]:
     """How often each rule found something, and whether it was mended."""
     points = measured.points("tokenguard.lint.findings")
-    return {(at["tokenguard.lint.code"], at["tokenguard.lint.fixed"]): value for at, value in points}
+    return {(at["tokenguard.lint.code"], at["tokenguard.lint.mended"]): value for at, value in points}
 
 
 def test_findings_are_on_the_span_and_counted(spans: Spans, measured: Measured, asked: Asked) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import statistics
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,22 @@ def test_counts_are_calibrated_by_bills() -> None:
         assert counted.how == "calibrated"
         assert counted.tokens == pytest.approx(tokens, rel=0.03)
         assert counted.at_most >= tokens
+
+
+def test_counting_and_learning_at_one_time() -> None:
+    """Whoever counts while others learn gets what was learned so far, and never an error."""
+    calibration = Calibration(None)
+
+    def asked() -> None:
+        for _ in range(2000):
+            calibration.weights(*CLAUDE)
+
+    with ThreadPoolExecutor(4) as pool:
+        every = [pool.submit(asked) for _ in range(2)]
+        every += [pool.submit(taught, calibration, 40) for _ in range(2)]
+        for one in every:
+            one.result()
+    assert calibration.weights(*CLAUDE) is not None
 
 
 def test_a_count_that_is_right_stays_exact() -> None:

@@ -94,7 +94,7 @@ class Metrics:
                 labels = (
                     (sc.LINT_CODE, one.code),
                     (sc.LINT_SEVERITY, str(one.severity)),
-                    (sc.LINT_DONE, fixed),
+                    (sc.LINT_MENDED, fixed),
                 )
                 self._to.findings.add(1, (*labels, model))
         if checked.tokens_saved:

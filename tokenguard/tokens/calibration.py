@@ -231,11 +231,9 @@ class Calibration:
 
         ``None`` where that is nothing yet, or where the count was right without.
         """
-        estimator = self._models.get((provider, model))
-        if estimator is None:
-            with self._lock:
-                estimator = self._of(provider, model)
-        learned = estimator.learned()
+        with self._lock:  # who learns meanwhile would change what is being read
+            estimator = self._of(provider, model)
+            learned = estimator.learned()
         if learned.bills < _FIRST or learned.weights == estimator.prior.weights:
             return None
         n = len(CLASSES)
